@@ -1,0 +1,27 @@
+"""Two languages in one page: every visible string carries both, and the browser shows one.
+
+A short text is `tr(zh, en)`: both versions in one string, split by an invisible separator; assets/page.js shows the
+half that the visitor chose, also in labels, placeholders, toasts and figures, without a reload and without losing a run.
+A longer text is `prose(zh, en)`: two blocks, of which the style sheet hides one.
+"""
+
+from __future__ import annotations
+
+SEPARATOR = "\u2063"  # INVISIBLE SEPARATOR: never typed, never drawn
+LANGUAGES = ("zh", "en")
+
+
+def tr(zh: str, en: str) -> str:
+    """One string that holds both languages, the Chinese half first."""
+    return f"{zh}{SEPARATOR}{en}"
+
+
+def pick(text: str, language: str) -> str:
+    """The half of a `tr` string in "zh" or "en"; a string without a separator is its own translation."""
+    zh, _, en = text.partition(SEPARATOR)
+    return (en or zh) if language == "en" else zh
+
+
+def prose(zh: str, en: str) -> str:
+    """Markdown in both languages as two blocks; blank lines around the content let Markdown inside them work."""
+    return f'<div class="zh" lang="zh">\n\n{zh.strip()}\n\n</div>\n<div class="en" lang="en">\n\n{en.strip()}\n\n</div>'
