@@ -2,7 +2,7 @@
 
 A short text is `tr(zh, en)`: both versions in one string, split by an invisible separator; assets/page.js shows the
 half that the visitor chose, also in labels, placeholders, toasts and figures, without a reload and without losing a run.
-A longer text is `prose(zh, en)`: two blocks, of which the style sheet hides one.
+A text with tags inside is `markup(zh, en)`, a longer one `prose(zh, en)`: two elements, of which the style sheet hides one.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ def pick(text: str, language: str) -> str:
     """The half of a `tr` string in "zh" or "en"; a string without a separator is its own translation."""
     zh, _, en = text.partition(SEPARATOR)
     return (en or zh) if language == "en" else zh
+
+
+def markup(zh: str, en: str) -> str:
+    """Inline HTML in both languages: for texts with tags inside, which `tr` cannot split."""
+    return f'<span class="zh" lang="zh">{zh}</span><span class="en" lang="en">{en}</span>'
 
 
 def prose(zh: str, en: str) -> str:

@@ -62,37 +62,37 @@ class Toy:
 
 
 PRESETS: dict[str, tuple[Toy, str, str]] = {
-    "article": (Toy(), "文章的例子:θ 活到 0.806", "the article's run: θ lives, at 0.806"),
-    "no_stop_gradient": (Toy("none"), "去掉 stop-gradient:θ 归零", "without stop-gradient: θ dies"),
+    "article": (Toy(), "文章的例子：θ 活到 0.806", "the article's run: θ lives, at 0.806"),
+    "no_stop_gradient": (Toy("none"), "去掉 stop-gradient：θ 归零", "without stop-gradient: θ dies"),
     "second_term": (
         Toy("second_term"),
-        "只留第二项:坍缩的快路",
+        "只留第二项：坍缩的快路",
         "second term alone: the fast road to collapse",
     ),
     "collapse_with": (
         Toy(phi0=1.2),
-        "反例:有 stop-gradient 也坍缩",
+        "反例：有 stop-gradient 也坍缩",
         "counter-example: stop-gradient collapses",
     ),
     "survive_without": (
         Toy("none", theta0=0.6),
-        "反例:没有它也不坍缩",
+        "反例：没有它也不坍缩",
         "counter-example: survives without it",
     ),
     "fast_predictor": (
         Toy(kappa=100),
-        "预测器快 100 倍:θ 几乎不动",
+        "预测器快 100 倍：θ 几乎不动",
         "predictor 100 × as fast: θ hardly moves",
     ),
     "slow_predictor": (
         Toy(kappa=0.1),
-        "预测器慢 10 倍:θ 长到 2.53",
+        "预测器慢 10 倍：θ 长到 2.53",
         "predictor 10 × as slow: θ grows to 2.53",
     ),
-    "decay_lives": (Toy(weight_decay=0.15), "权重衰减 0.15:停在 0.816", "weight decay 0.15: stops at 0.816"),
+    "decay_lives": (Toy(weight_decay=0.15), "权重衰减 0.15：停在 0.816", "weight decay 0.15: stops at 0.816"),
     "decay_dies": (
         Toy(weight_decay=0.2),
-        "权重衰减 0.2:不动点走不到",
+        "权重衰减 0.2：不动点走不到",
         "weight decay 0.2: its fixed point is missed",
     ),
 }

@@ -1,0 +1,198 @@
+"""The parts that every tab is made of: claim, figure, "try this", verdict, copy link; and how a link restores a tab.
+
+A tab's ui.py gets a `Page`, draws with its methods, and registers each view that has settings. The page knows nothing of
+any experiment: app.py gathers the views, and one load event fills the knobs from the link.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import gradio as gr
+
+from shared.experiment import InputError, from_query
+from shared.i18n import tr
+
+FIGURE = """<figure class="kx-figure{{#if pickable}} pickable{{/if}}">
+<figcaption class="kx-caption"></figcaption>
+<div class="kx-box"><canvas class="kx-canvas" role="img"></canvas><div class="kx-tip" hidden></div></div>
+<div class="kx-foot"><span class="kx-legend"></span><button data-save="png" title="PNG">PNG</button><button data-save="csv" title="CSV">CSV</button></div>
+</figure>"""
+
+
+@dataclass
+class View:
+    """A part of a tab whose settings travel in a link."""
+
+    tab: str
+    name: str
+    settings: type
+    knobs: dict[str, gr.components.Component]
+    tabs: gr.Tabs | None = None
+    """The tabs inside the tab, if the view is one of them."""
+    redraw: tuple[Callable, list, Any] | None = None
+    """(function, inputs, outputs) to run once a link has set the knobs."""
+
+
+@dataclass
+class Page:
+    """What the tabs draw on; `views` fills up while they are drawn."""
+
+    slug: str = ""
+    views: list[View] = field(default_factory=list)
+
+    def view(self, name: str, settings: type, knobs: dict, *, tabs: gr.Tabs | None = None, redraw: tuple | None = None) -> None:
+        """Register a view and draw its "copy link" button."""
+        missing = {f.name for f in fields(settings)} - set(knobs)
+        if missing:
+            raise ValueError(f"view {self.slug}/{name} has no knob for {sorted(missing)}")
+        button = gr.Button(tr("复制链接", "Copy link"), size="sm", variant="secondary", elem_id=f"link-{self.slug}-{name}", scale=0)
+        names = ["view", *knobs]
+        defaults = [None, *(getattr(settings(), n) for n in knobs)]
+        arguments = json.dumps([self.slug, names, defaults])
+        button.click(
+            None,
+            list(knobs.values()),
+            None,
+            js=f"(...values) => kx.copyLink(...{arguments}, [{json.dumps(name)}, ...values])",
+        )
+        self.views.append(View(self.slug, name, settings, knobs, tabs, redraw))
+
+
+def claim(text: str, archive: int) -> gr.HTML:
+    """The claim above a tab, with its article."""
+    source = tr(f"科学空间 archives/{archive}", f"Scientific Spaces, archives/{archive}")
+    link = f'<a href="https://kexue.fm/archives/{archive}" target="_blank" rel="noopener">{source}</a>'
+    return gr.HTML(f'<div class="kx-claim">{text}<small>{link}</small></div>')
+
+
+def figure(value: str = "", *, pickable: bool = False, **options: Any) -> gr.HTML:
+    """A figure of shared.plots; with pickable=True it has a `pick` event whose data are x and y."""
+    return gr.HTML(
+        value,
+        html_template=FIGURE,
+        js_on_load="kx.figure(element, props, trigger, watch) /* 'pick' */",
+        pickable=pickable,
+        apply_default_css=False,
+        **options,
+    )
+
+
+def verdict(text: str = "", **options: Any) -> gr.HTML:
+    """A sentence that says what just happened; announced to screen readers."""
+    return gr.HTML(text, html_template='<div class="kx-verdict" role="status" aria-live="polite">${value}</div>', js_on_load=None, **options)
+
+
+def note(text: str) -> gr.HTML:
+    """Small print beside a figure."""
+    return gr.HTML(f'<p class="kx-note">{text}</p>')
+
+
+def guard(function: Callable) -> Callable:
+    """The function with every InputError turned into the page's toast; works for functions and generators."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except InputError as error:
+            raise _toast(error) from None
+
+    @functools.wraps(function)
+    def stream(*args, **kwargs):
+        try:
+            yield from function(*args, **kwargs)
+        except InputError as error:
+            raise _toast(error) from None
+
+    return stream if inspect.isgeneratorfunction(function) else call
+
+
+def _toast(error: InputError) -> gr.Error:
+    return gr.Error(tr(f"{error.field}：{error.zh}", f"{error.field}: {error.en}"), title=tr("请检查输入", "Please check"), print_exception=False)
+
+
+def expose(function: Callable, name: str) -> None:
+    """Offer the function under /name in the app's API; bad input arrives as one sentence in English and Chinese."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except InputError as error:
+            raise gr.Error(f"{error.field}: {error.en} / {error.zh}", print_exception=False) from None
+
+    @functools.wraps(function)
+    def stream(*args, **kwargs):
+        try:
+            yield from function(*args, **kwargs)
+        except InputError as error:
+            raise gr.Error(f"{error.field}: {error.en} / {error.zh}", print_exception=False) from None
+
+    gr.api(stream if inspect.isgeneratorfunction(function) else call, api_name=name)
+
+
+def restore_from_link(demo: gr.Blocks, tabs: gr.Tabs, notice: gr.HTML, slugs: Sequence[str], views: Sequence[View]) -> None:
+    """On load: open the link's tab and view, set its knobs, say in `notice` what was ignored, and draw."""
+    linked = gr.State("")  # "tab/view" that the link named; later events do not see the link any more
+    outputs = [tabs, notice, linked, *{id(v.tabs): v.tabs for v in views if v.tabs}.values()]
+    outputs += [knob for v in views for knob in v.knobs.values()]
+
+    def restore(request: gr.Request) -> dict:
+        query = {k: v for k, v in dict(request.query_params).items() if not k.startswith("__")}
+        slug = query.get("tab", "")
+        if not slug:
+            return {notice: gr.skip()}
+        if slug not in slugs:
+            return {notice: gr.HTML(_ignored([InputError("tab", "没有这个栏目。", "there is no such tab.")]), visible=True)}
+        view = _wanted(views, query)
+        updates: dict = {tabs: gr.Tabs(selected=slug)}
+        if view is None:
+            return updates
+        updates[linked] = f"{view.tab}/{view.name}"
+        settings, errors = from_query(view.settings, query)
+        updates |= {knob: gr.update(value=_knob_value(getattr(settings, name))) for name, knob in view.knobs.items()}
+        if view.tabs:
+            updates[view.tabs] = gr.Tabs(selected=view.name)
+        if errors:
+            updates[notice] = gr.HTML(_ignored(errors), visible=True)
+        return updates
+
+    loaded = demo.load(restore, None, outputs, show_progress="hidden", api_visibility="private")
+    for view in views:
+        if view.redraw:
+            function, inputs, results = view.redraw
+            loaded.then(_only_if_linked(function, view), [linked, *inputs], results, show_progress="hidden", api_visibility="private")
+
+
+def _wanted(views: Sequence[View], query: dict) -> View | None:
+    of_tab = [v for v in views if v.tab == query.get("tab")]
+    return next((v for v in of_tab if v.name == query.get("view")), of_tab[0] if of_tab else None)
+
+
+def _knob_value(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _ignored(errors: Sequence[InputError]) -> str:
+    listed = lambda language: html.escape(" ".join(f"{e.field[:40]}: {getattr(e, language)}" for e in errors))  # noqa: E731
+    said = tr(f"链接里有些设置无效，已忽略。{listed('zh')}", f"Some settings in the link are invalid and were ignored. {listed('en')}")
+    return f'<div class="kx-link-note" role="status">{said}</div>'
+
+
+def _only_if_linked(function: Callable, view: View) -> Callable:
+    outputs = view.redraw[2]
+    count = len(outputs) if isinstance(outputs, list) else 1
+
+    def draw(linked: str, *values):
+        if linked != f"{view.tab}/{view.name}":
+            return gr.skip() if count == 1 else [gr.skip()] * count
+        return function(*values)
+
+    return draw
