@@ -165,6 +165,7 @@ def restore_from_link(demo: gr.Blocks, tabs: gr.Tabs, notice: gr.HTML, slugs: Se
         return updates
 
     loaded = demo.load(restore, None, outputs, show_progress="hidden", api_visibility="private")
+    loaded.then(None, js="() => { kx.settled = true; }")
     for view in views:
         if view.redraw:
             function, inputs, results = view.redraw

@@ -81,7 +81,9 @@
 
   // ---- tabs and links
   const url = () => new URL(location.href);
+  kx.settled = false; // true once the link has been read: until then its settings must stay in the address bar
   kx.tabSelected = (slug) => {
+    if (!kx.settled) return;
     const next = url();
     if (next.searchParams.get("tab") === slug) return;
     next.search = slug === "home" ? "" : `?tab=${slug}`; // another tab's settings do not belong to this one
