@@ -41,15 +41,15 @@ def load(slug: str) -> Experiment:
     return importlib.import_module(f"spaces.{slug}.ui").EXPERIMENT
 
 
-def build(slugs: tuple[str, ...] = SLUGS) -> gr.Blocks:
-    """The page with one tab for each slug, after a contents page unless only some are wanted."""
+def build(slugs: tuple[str, ...] = SLUGS, with_contents: bool = True) -> gr.Blocks:
+    """The page with one tab for each slug, after a contents page."""
     experiments = [load(slug) for slug in slugs]
     page = Page()
     with gr.Blocks(title=TITLE) as demo:
         gr.HTML(MASTHEAD)
         notice = gr.HTML(visible=False)
-        with gr.Tabs(selected="home" if slugs == SLUGS else slugs[0]) as tabs:
-            if slugs == SLUGS:
+        with gr.Tabs(selected="home" if with_contents else slugs[0]) as tabs:
+            if with_contents:
                 with gr.Tab(tr("目录", "Contents"), id="home") as home:
                     contents(experiments)
                 home.select(None, js="() => kx.tabSelected('home')")
@@ -110,7 +110,8 @@ def main(arguments: list[str] | None = None) -> None:
     if share and not reachable(SHARE_HOST):
         print("--share: gradio's relay cannot be reached from here, so the page is served locally only.", flush=True)
         share = False
-    build((options.only,) if options.only else SLUGS).launch(
+    page = build((options.only,), with_contents=False) if options.only else build()
+    page.launch(
         share=share or None,
         ssr_mode=False,
         show_error=True,

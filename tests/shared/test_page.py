@@ -1,0 +1,48 @@
+"""Errors on their way to the visitor, and the promise that a view has a knob for every setting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+import pytest
+
+from shared.experiment import InputError
+from shared.page import Page, guard
+
+
+def bad(value):
+    raise InputError("value", "须为正。", "must be positive.")
+
+
+def bad_stream(value):
+    yield value
+    raise InputError("value", "须为正。", "must be positive.")
+
+
+def test_guard_turns_bad_input_into_a_toast_in_both_languages():
+    with pytest.raises(gr.Error) as caught:
+        guard(bad)(1)
+    assert "value：须为正。" in caught.value.message and "value: must be positive." in caught.value.message
+
+
+def test_guard_keeps_what_a_stream_has_yielded():
+    stream = guard(bad_stream)(1)
+    assert next(stream) == 1
+    with pytest.raises(gr.Error):
+        next(stream)
+
+
+def test_guard_hides_no_other_exception():
+    with pytest.raises(ZeroDivisionError):
+        guard(lambda: 1 / 0)()
+
+
+def test_a_view_without_a_knob_for_a_setting_is_refused():
+    @dataclass(frozen=True)
+    class Two:
+        a: float = 1
+        b: float = 2
+
+    with gr.Blocks(), pytest.raises(ValueError, match=r"no knob for \['b'\]"):
+        Page("tab").view("v", Two, {"a": gr.Number(1)})
