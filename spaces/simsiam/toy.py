@@ -167,8 +167,8 @@ def trajectory(toy: Toy, horizon: float = HORIZON) -> tuple[np.ndarray, np.ndarr
 def basins(phi: np.ndarray, theta: np.ndarray, toy: Toy, steps: int = 150) -> np.ndarray:
     """|θ| at the end of the flow from every start of the grid (H, W), by RK4.
 
-    Each start keeps its own clock, with steps as long as its stiffness allows: the flow is autonomous, so where it
-    ends does not depend on the speed at which it is followed.
+    Each start keeps its own clock, with steps as long as its stiffness allows: the flow is autonomous, so
+    where it ends does not depend on the speed at which it is followed.
     """
     state = _start(*np.meshgrid(phi, theta), toy)
     for _ in range(steps):
