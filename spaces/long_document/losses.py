@@ -1,0 +1,78 @@
+"""What the reader learns from: the label of the text, and the words hidden in it, in one pass.
+
+Masked words come from the encoder's layers, the label from the first token of the pooling layer above them
+(classifier.py). Labels share one softmax; label smoothing stays among the labels of the text's own task.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import BertForSequenceClassification
+
+from spaces.long_document.data import LABELS, TASKS
+
+
+def smoothed_targets(labels: Tensor, smoothing: float) -> Tensor:
+    """labels (B,) → distributions (B, labels): 1 − smoothing on the label, the rest evenly over its task."""
+    targets = torch.zeros(len(labels), len(LABELS), device=labels.device)
+    start = 0
+    for _, names in TASKS.values():
+        own = ((labels >= start) & (labels < start + len(names))).float()
+        targets[:, start : start + len(names)] += (own * smoothing / len(names))[:, None]
+        start += len(names)
+    return targets.scatter_add_(1, labels[:, None], torch.full_like(targets[:, :1], 1 - smoothing))
+
+
+class Trainee(nn.Module):
+    """The classifier with a masked-word head beside it; the head is thrown away after training."""
+
+    def __init__(self, classifier: BertForSequenceClassification):
+        super().__init__()
+        config = classifier.config
+        self.classifier = classifier
+        self.transform = nn.Linear(config.hidden_size, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+        nn.init.eye_(self.transform.weight)
+        nn.init.zeros_(self.transform.bias)
+
+    def forward(
+        self, ids: Tensor, hidden: tuple[Tensor, Tensor] | None, targets: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """ids (B, L), hidden words (places (M,), truth (M,)), targets (B, labels) → (label loss, word loss).
+
+        A loss that is not asked for (None) is zero and costs nothing.
+        """
+        output = self.classifier.bert(input_ids=ids, output_hidden_states=True)
+        label = word = torch.zeros((), device=ids.device)
+        if hidden is not None:
+            word = self.word_loss(output.hidden_states[-2], *hidden)
+        if targets is not None:
+            logits = self.classifier.classifier(self.classifier.dropout(output.pooler_output))
+            label = F.cross_entropy(logits.float(), targets)
+        return label, word
+
+    def word_loss(self, hidden: Tensor, places: Tensor, truth: Tensor) -> Tensor:
+        """hidden (B, L, D) of the encoder's last layer → mean cross-entropy at the hidden words."""
+        chosen = hidden.flatten(0, 1)[places]
+        table = self.classifier.bert.embeddings.word_embeddings.weight
+        return F.cross_entropy(F.linear(self.norm(F.gelu(self.transform(chosen))), table, self.bias).float(), truth)
+
+
+def parameter_groups(trainee: Trainee, decay: float, weight_decay: float) -> list[dict]:
+    """AdamW's groups: the step shrinks by `decay` a layer from the top down; vectors have no weight decay."""
+    layers = trainee.classifier.config.num_hidden_layers
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in trainee.named_parameters():
+        depth = 0
+        if "embeddings." in name:
+            depth = layers
+        elif "encoder.layer." in name:
+            depth = layers - 1 - int(name.split("encoder.layer.")[1].split(".")[0])
+        groups.setdefault((decay**depth, parameter.ndim > 1), []).append(parameter)
+    return [
+        {"params": parameters, "scale": scale, "weight_decay": weight_decay if matrix else 0.0}
+        for (scale, matrix), parameters in groups.items()
+    ]

@@ -1,0 +1,87 @@
+"""Read a text of any length with a classifier that was trained on 512 positions.
+
+Positions are continued hierarchically and computed on the fly, attention is exact and never holds an n × n tensor:
+memory grows linearly with the text. The embedded default knows two tasks, any other checkpoint its own labels.
+
+Try first: `load_reader().classify(text, "province")` and the same with limit=512.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from shared import accelerator
+from shared.attention import register
+from shared.experiment import InputError
+from spaces.long_document.positions import ALPHA, extend_positions, position_capacity
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+def fastest_dtype() -> torch.dtype:
+    """The accelerator's; on a CPU bf16 where it has matrix units for it (AMX), else fp32."""
+    if accelerator.device().type == "cpu" and torch.cpu.get_capabilities().get("amx_bf16", False):
+        return torch.bfloat16
+    return accelerator.dtype()
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A classifier and its tokenizer; tasks: name → (labels, their places among the outputs)."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    tasks: dict[str, tuple[list[str], slice]]
+
+    def encode(self, text: str, limit: int | None = None) -> Tensor:
+        """Token ids (1, n), special tokens included; at most `limit` of them. InputError beyond n² positions."""
+        ids = self.tokenizer(text, truncation=limit is not None, max_length=limit, verbose=False).input_ids
+        most = position_capacity(self.model)
+        if len(ids) > most:
+            raise InputError("text", f"有 {len(ids)} 个词元,最多 {most}", f"has {len(ids)} tokens, at most {most} fit")
+        return torch.tensor([ids])
+
+    @torch.inference_mode()
+    def logits(self, ids: Tensor, task: str) -> Tensor:
+        """ids (B, n) of equal length, no padding → float32 logits (B, labels of the task)."""
+        places = self.tasks[task][1]
+        return self.model(ids.to(self.model.device)).logits[:, places].float().cpu()
+
+    def classify(self, text: str, task: str, limit: int | None = None) -> dict[str, float]:
+        """Label → probability, the most likely first."""
+        labels = self.tasks[task][0]
+        scores = self.logits(self.encode(text, limit), task)[0].softmax(-1).tolist()
+        return dict(sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1]))
+
+
+def tasks_of(model: PreTrainedModel) -> dict[str, tuple[list[str], slice]]:
+    """The tasks that share the outputs; a checkpoint from elsewhere has one, "labels"."""
+    labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
+    places, start = {}, 0
+    for task, names in getattr(model.config, "tasks", {"labels": labels}).items():
+        places[task] = (list(names), slice(start, start + len(names)))
+        start += len(names)
+    return places
+
+
+def load_reader(
+    source: str | Path = WEIGHTS, device: torch.device | None = None, dtype: torch.dtype | None = None
+) -> Reader:
+    """A local folder or a name on the hub, its positions continued on the fly with the α of its configuration."""
+    register()
+    model = AutoModelForSequenceClassification.from_pretrained(
+        source, dtype=dtype or fastest_dtype(), attn_implementation="xformers"
+    )
+    extend_positions(model, getattr(model.config, "hierarchical_alpha", ALPHA))
+    model.to(device or accelerator.device()).eval()
+    return Reader(model, AutoTokenizer.from_pretrained(source), tasks_of(model))

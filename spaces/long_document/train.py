@@ -1,0 +1,202 @@
+"""Teach the extended encoder to read laws and classical chapters, in the minutes it is given.
+
+    python -m spaces.long_document.data --pack .carry/long
+    python -m spaces.long_document.train --packed .carry/long --out runs/long --minutes 7
+    python -m spaces.long_document.train --packed .carry/long --publish runs/long spaces/long_document/weights
+
+1. Masked words on both sets, windows of 512 to 4,096 tokens: the encoder learns the continued positions and the
+   language of its texts. 2. Variants, each from those weights: windows and whole texts, the label and masked words
+   together; each ends in the moving average of its weights. 3. The mean of the variants' weights ("soup"). The best
+   on the validation splits is kept; log.jsonl holds all of them.
+
+Resumable: the same command goes on from --state (every --save-every seconds); --from DIR starts from a classifier
+and leaves step 1 out. OUT holds the log, config.json and the weights in parts under 16 MiB, bf16.
+Try first: --tiny --minutes 1, on a CPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from transformers import BertForSequenceClassification, BertModel
+
+from spaces.long_document.batches import MLM_MIX, TASK_MIX
+from spaces.long_document.classifier import build_classifier
+from spaces.long_document.data import Document, Pack, read_pack
+from spaces.long_document.e5 import e5_config, load_e5
+from spaces.long_document.kernels import fastest_kernels
+from spaces.long_document.parts import publish, save_parts
+from spaces.long_document.positions import extend_positions
+from spaces.long_document.trainer import Stage, Trainer
+from spaces.long_document.validate import score, validate
+
+WORDS = Stage("words", 0.28, 4e-4, MLM_MIX, hidden=0.2, words=1.0, labels=0.0, average=0.0)
+VARIANTS = (
+    Stage("steady", 0.36, 1.5e-4, TASK_MIX, layer_decay=0.9, words=0.1),
+    Stage("bold", 0.36, 3e-4, TASK_MIX, layer_decay=0.95, hidden=0.25, words=0.2, smoothing=0.1),
+)
+
+
+class Run:
+    """A whole run: stages on disk, the log, the place to resume, the best so far."""
+
+    def __init__(self, arguments: argparse.Namespace):
+        self.arguments, self.out, self.state = arguments, Path(arguments.out), Path(arguments.state)
+        self.accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
+        for folder in (self.out, self.state):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.place = self.state / "progress.json"
+        fresh = {"used": 0.0, "done": [], "best": -1.0, "stage": None}
+        self.progress = json.loads(self.place.read_text()) if self.place.exists() else fresh
+        self.start = time.perf_counter() - self.progress["used"]
+        self.pack = read_pack(arguments.packed)
+        self.kernels, speeds = fastest_kernels(self.accelerator.device)
+        self.log(device=str(self.accelerator.device), kernels=[k.name for k in self.kernels], milliseconds=speeds)
+
+    @property
+    def used(self) -> float:
+        """Seconds since the start, those before an interruption included."""
+        return time.perf_counter() - self.start
+
+    def log(self, **entry: object) -> None:
+        """One line of log.jsonl, on the screen as well."""
+        if self.accelerator.is_main_process:
+            line = json.dumps({"seconds": round(self.used, 1), **entry}, ensure_ascii=False)
+            print(line, flush=True)
+            with open(self.out / "log.jsonl", "a", encoding="utf-8") as file:
+                file.write(line + "\n")
+
+    def remember(self, **changes: object) -> None:
+        """Write down how far the run is."""
+        self.progress |= changes | {"used": self.used}
+        if self.accelerator.is_main_process:
+            self.place.write_text(json.dumps(self.progress))
+
+    def budget(self, stages: list[Stage]) -> float:
+        """Seconds for the first of the stages left, when time is kept to validate all that follow and the soup."""
+        validated = sum(stage.labels > 0 for stage in stages) + 1
+        left = self.arguments.minutes * 60 - self.used - self.arguments.reserve * validated
+        return max(1.0, left * stages[0].share / sum(stage.share for stage in stages))
+
+    def first_model(self) -> BertForSequenceClassification:
+        """What the run begins with: a classifier, e5 decoded from the pack, or (--tiny) two layers at random."""
+        if self.arguments.weights:
+            return BertForSequenceClassification.from_pretrained(self.arguments.weights, dtype=torch.float32)
+        torch.manual_seed(self.arguments.seed)
+        if self.arguments.tiny:
+            return build_classifier(BertModel(e5_config(layers=2), add_pooling_layer=False))
+        return build_classifier(load_e5(self.arguments.packed))
+
+    def load(self, name: str) -> BertForSequenceClassification:
+        """What a finished stage left, or what the run begins with."""
+        if name not in self.progress["done"]:
+            return self.first_model()
+        return BertForSequenceClassification.from_pretrained(self.state / name, dtype=torch.float32)
+
+    def train(self, stage: Stage, later: list[Stage]) -> BertForSequenceClassification:
+        """One stage from the weights of step 1, resumed where it was interrupted."""
+        classifier = extend_positions(self.load(WORDS.name))
+        trainer = Trainer(self.accelerator, stage, classifier, self.state, self.arguments.seed)
+        budget = self.budget([stage, *later])
+        if self.progress["stage"] == stage.name:
+            trainer.restore(self.progress["steps"], self.progress["spent"])
+            budget = self.progress["budget"]
+        self.log(stage=stage.name, budget=round(budget, 1), settings=asdict(stage))
+        splits = ("train",) if stage.labels else ("train", "unlabelled")
+        with sdpa_kernel(self.kernels, set_priority=True):
+            model = trainer.fit(
+                self.pack.of(*splits),
+                budget,
+                self.arguments.save_every,
+                lambda **line: self.log(stage=stage.name, **line),
+                lambda where: self.remember(**where, budget=budget),
+            )
+        if self.accelerator.is_main_process:
+            model.save_pretrained(self.state / stage.name)
+        self.accelerator.wait_for_everyone()
+        return model
+
+    def judge(self, name: str, model: BertForSequenceClassification) -> None:
+        """Validate as it would be shipped (bf16 where that is fast) and keep it if it is the best."""
+        if not self.accelerator.is_main_process:
+            return
+        shipped = copy.deepcopy(model).to(torch.bfloat16 if self.accelerator.device.type == "cuda" else torch.float32)
+        shipped.to(self.accelerator.device)
+        with sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]):
+            report = validate(shipped, validation(self.pack, self.arguments.validate))
+        better = score(report) > self.progress["best"]
+        self.log(variant=name, score=round(score(report), 4), kept=better, validation=report)
+        if better:
+            save_parts(model.state_dict(), model.config, self.out)
+            self.remember(best=score(report))
+
+    def stages(self) -> Iterator[tuple[Stage, list[Stage]]]:
+        """(stage, the stages after it), those that are done left out."""
+        stages = [*(() if self.arguments.weights else (WORDS,)), *VARIANTS]
+        if self.arguments.tiny:
+            stages = [replace(s, mix=replace(s.mix, tokens=2048, longest=1024)) for s in stages]
+        for number, stage in enumerate(stages):
+            if stage.name not in self.progress["done"]:
+                yield stage, stages[number + 1 :]
+
+    def all(self) -> None:
+        """Every stage, then the soup."""
+        for stage, later in self.stages():
+            model = self.train(stage, later)
+            if stage.labels:
+                self.judge(stage.name, model)
+            self.remember(done=[*self.progress["done"], stage.name], stage=None)
+        self.judge("soup", soup([self.load(stage.name) for stage in VARIANTS]))
+        self.log(finished=True)
+
+
+def validation(pack: Pack, most: int) -> dict[str, list[Document]]:
+    """At most `most` documents of every validation split, in the pack's order (by hash)."""
+    return {split: pack.of(split)[:most] for split in ("laws", "chapters", "books")}
+
+
+def soup(models: list[BertForSequenceClassification]) -> BertForSequenceClassification:
+    """The mean of the models' weights, extended on the fly."""
+    states = [model.state_dict() for model in models]
+    mean = {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
+    models[0].load_state_dict(mean)
+    return extend_positions(models[0])
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--packed", required=True, help="the folder that spaces.long_document.data wrote")
+    parser.add_argument("--out", default="runs/long", help="the log and the best weights")
+    parser.add_argument("--state", default="runs/long_state", help="where the run keeps its place")
+    parser.add_argument("--minutes", type=float, default=7, help="for everything, validation included")
+    parser.add_argument("--save-every", type=float, default=120, help="seconds between places to resume from")
+    parser.add_argument("--reserve", type=float, default=20, help="seconds to validate one variant")
+    parser.add_argument("--validate", type=int, default=300, help="documents of each validation split at most")
+    parser.add_argument("--from", dest="weights", help="a classifier to go on from, instead of e5")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--tiny", action="store_true", help="two random layers and small batches, to try it out")
+    parser.add_argument("--publish", nargs=2, metavar=("OUT", "DIR"), help="only: OUT's weights as a checkpoint")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train, or publish what was trained."""
+    arguments = parse(argv)
+    if arguments.publish:
+        publish(*map(Path, arguments.publish), Path(arguments.packed))
+    else:
+        Run(arguments).all()
+
+
+if __name__ == "__main__":
+    main()
