@@ -85,10 +85,12 @@ def contents(experiments: list[Experiment]) -> None:
 
 def colophon() -> str:
     """The foot of the page: what this is, and what it runs on."""
-    return f"""<p class="kx-colophon">{tr(
-        "独立项目，与博客作者无隶属关系；论断出自原文，代码与实验是我们的。Apache-2.0。",
-        "An independent project, not affiliated with the blog's author: the claims are the articles', code and experiments ours. Apache-2.0.",
-    )}</p>"""
+    return f"""<p class="kx-colophon">{
+        tr(
+            "独立项目，与博客作者无隶属关系；论断出自原文，代码与实验是我们的。Apache-2.0。",
+            "An independent project, not affiliated with the blog's author: the claims are the articles', code and experiments ours. Apache-2.0.",
+        )
+    }</p>"""
 
 
 def reachable(address: tuple[str, int], seconds: float = 3) -> bool:

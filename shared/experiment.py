@@ -81,7 +81,11 @@ def from_json(kind: type, text: str) -> Any:
     known = [f.name for f in fields(kind)]
     for name in values:
         if name not in known:
-            raise InputError(str(name)[:40], f"没有这一项设置；可用：{'、'.join(known)}。", f"is unknown; there are {', '.join(known)}.")
+            raise InputError(
+                str(name)[:40],
+                f"没有这一项设置；可用：{'、'.join(known)}。",
+                f"is unknown; there are {', '.join(known)}.",
+            )
     return kind(**values)
 
 
@@ -102,5 +106,7 @@ def _read(name: str, kind: Any, text: str) -> Any:
             return kind(text)
         except ValueError:
             zh = "整数" if kind is int else "数"
-            raise InputError(name, f"须为{zh}。", f"must be {'a whole number' if kind is int else 'a number'}.") from None
+            raise InputError(
+                name, f"须为{zh}。", f"must be {'a whole number' if kind is int else 'a number'}."
+            ) from None
     return tuple(filter(None, text.split(","))) if str(kind).startswith("tuple") else text

@@ -47,22 +47,23 @@ class Page:
     slug: str = ""
     views: list[View] = field(default_factory=list)
 
-    def view(self, name: str, settings: type, knobs: dict, *, tabs: gr.Tabs | None = None, redraw: tuple | None = None) -> None:
-        """Register a view and draw its "copy link" button."""
+    def link_button(self, view: str) -> gr.Button:
+        """The "copy link" button of a view, to be handed to `view` once the knobs exist."""
+        name = f"link-{self.slug}-{view}"
+        return gr.Button(tr("复制链接", "Copy link"), size="sm", elem_id=name, elem_classes="kx-link", scale=0)
+
+    def view(self, name: str, settings: type, knobs: dict, button: gr.Button, **options: Any) -> View:
+        """Register a view, whose options are View's further fields, and let its button copy a link to it."""
         missing = {f.name for f in fields(settings)} - set(knobs)
         if missing:
             raise ValueError(f"view {self.slug}/{name} has no knob for {sorted(missing)}")
-        button = gr.Button(tr("复制链接", "Copy link"), size="sm", variant="secondary", elem_id=f"link-{self.slug}-{name}", scale=0)
-        names = ["view", *knobs]
-        defaults = [None, *(getattr(settings(), n) for n in knobs)]
-        arguments = json.dumps([self.slug, names, defaults])
-        button.click(
-            None,
-            list(knobs.values()),
-            None,
-            js=f"(...values) => kx.copyLink(...{arguments}, [{json.dumps(name)}, ...values])",
-        )
-        self.views.append(View(self.slug, name, settings, knobs, tabs, redraw))
+        view = View(self.slug, name, settings, knobs, **options)
+        self.views.append(view)
+        defaults = [None, *(knob_value(getattr(settings(), n)) for n in knobs)]
+        arguments = json.dumps([self.slug, ["view", *knobs], defaults])
+        copy = f"(...values) => kx.copyLink(...{arguments}, [{json.dumps(name)}, ...values])"
+        button.click(None, list(knobs.values()), None, js=copy)
+        return view
 
 
 def claim(text: str, archive: int) -> gr.HTML:
@@ -86,7 +87,12 @@ def figure(value: str = "", *, pickable: bool = False, **options: Any) -> gr.HTM
 
 def verdict(text: str = "", **options: Any) -> gr.HTML:
     """A sentence that says what just happened; announced to screen readers."""
-    return gr.HTML(text, html_template='<div class="kx-verdict" role="status" aria-live="polite">${value}</div>', js_on_load=None, **options)
+    return gr.HTML(
+        text,
+        html_template='<div class="kx-verdict" role="status" aria-live="polite">${value}</div>',
+        js_on_load=None,
+        **options,
+    )
 
 
 def note(text: str) -> gr.HTML:
@@ -115,7 +121,11 @@ def guard(function: Callable) -> Callable:
 
 
 def _toast(error: InputError) -> gr.Error:
-    return gr.Error(tr(f"{error.field}：{error.zh}", f"{error.field}: {error.en}"), title=tr("请检查输入", "Please check"), print_exception=False)
+    return gr.Error(
+        tr(f"{error.field}：{error.zh}", f"{error.field}: {error.en}"),
+        title=tr("请检查输入", "Please check"),
+        print_exception=False,
+    )
 
 
 def expose(function: Callable, name: str) -> None:
@@ -138,7 +148,9 @@ def expose(function: Callable, name: str) -> None:
     gr.api(stream if inspect.isgeneratorfunction(function) else call, api_name=name)
 
 
-def restore_from_link(demo: gr.Blocks, tabs: gr.Tabs, notice: gr.HTML, slugs: Sequence[str], views: Sequence[View]) -> None:
+def restore_from_link(
+    demo: gr.Blocks, tabs: gr.Tabs, notice: gr.HTML, slugs: Sequence[str], views: Sequence[View]
+) -> None:
     """On load: open the link's tab and view, set its knobs, say in `notice` what was ignored, and draw."""
     linked = gr.State("")  # "tab/view" that the link named; later events do not see the link any more
     outputs = [tabs, notice, linked, *{id(v.tabs): v.tabs for v in views if v.tabs}.values()]
@@ -150,14 +162,16 @@ def restore_from_link(demo: gr.Blocks, tabs: gr.Tabs, notice: gr.HTML, slugs: Se
         if not slug:
             return {notice: gr.skip()}
         if slug not in slugs:
-            return {notice: gr.HTML(_ignored([InputError("tab", "没有这个栏目。", "there is no such tab.")]), visible=True)}
+            return {
+                notice: gr.HTML(_ignored([InputError("tab", "没有这个栏目。", "there is no such tab.")]), visible=True)
+            }
         view = _wanted(views, query)
         updates: dict = {tabs: gr.Tabs(selected=slug)}
         if view is None:
             return updates
         updates[linked] = f"{view.tab}/{view.name}"
         settings, errors = from_query(view.settings, query)
-        updates |= {knob: gr.update(value=_knob_value(getattr(settings, name))) for name, knob in view.knobs.items()}
+        updates |= {knob: gr.update(value=knob_value(getattr(settings, name))) for name, knob in view.knobs.items()}
         if view.tabs:
             updates[view.tabs] = gr.Tabs(selected=view.name)
         if errors:
@@ -169,7 +183,13 @@ def restore_from_link(demo: gr.Blocks, tabs: gr.Tabs, notice: gr.HTML, slugs: Se
     for view in views:
         if view.redraw:
             function, inputs, results = view.redraw
-            loaded.then(_only_if_linked(function, view), [linked, *inputs], results, show_progress="hidden", api_visibility="private")
+            loaded.then(
+                _only_if_linked(function, view),
+                [linked, *inputs],
+                results,
+                show_progress="hidden",
+                api_visibility="private",
+            )
 
 
 def _wanted(views: Sequence[View], query: dict) -> View | None:
@@ -177,13 +197,17 @@ def _wanted(views: Sequence[View], query: dict) -> View | None:
     return next((v for v in of_tab if v.name == query.get("view")), of_tab[0] if of_tab else None)
 
 
-def _knob_value(value: Any) -> Any:
+def knob_value(value: Any) -> Any:
+    """What a knob shows for a setting: a list for a tuple, else the setting itself."""
     return list(value) if isinstance(value, tuple) else value
 
 
 def _ignored(errors: Sequence[InputError]) -> str:
     listed = lambda language: html.escape(" ".join(f"{e.field[:40]}: {getattr(e, language)}" for e in errors))  # noqa: E731
-    said = tr(f"链接里有些设置无效，已忽略。{listed('zh')}", f"Some settings in the link are invalid and were ignored. {listed('en')}")
+    said = tr(
+        f"链接里有些设置无效，已忽略。{listed('zh')}",
+        f"Some settings in the link are invalid and were ignored. {listed('en')}",
+    )
     return f'<div class="kx-link-note" role="status">{said}</div>'
 
 

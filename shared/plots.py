@@ -45,13 +45,20 @@ def bars(x: Iterable[float], y: Iterable[float], name: str = "", color: str = IN
     return {"kind": "bars", "x": numbers(x), "y": numbers(y), "name": name, "color": color, **options}
 
 
-def arrows(x: Iterable[float], y: Iterable[float], u: Iterable[float], v: Iterable[float], color: str = "muted") -> dict:
+def arrows(
+    x: Iterable[float], y: Iterable[float], u: Iterable[float], v: Iterable[float], color: str = "muted"
+) -> dict:
     """A field of arrows (u, v) at (x, y), their length on a root scale."""
     return {"kind": "arrows", "x": numbers(x), "y": numbers(y), "u": numbers(u), "v": numbers(v), "color": color}
 
 
 def cells(
-    x: Iterable[float], y: Iterable[float], z: Sequence[Iterable[float]], name: str, range: Sequence[float], **options: Any
+    x: Iterable[float],
+    y: Iterable[float],
+    z: Sequence[Iterable[float]],
+    name: str,
+    range: Sequence[float],
+    **options: Any,
 ) -> dict:
     """A heat map: z[j][i] at (x[i], y[j]), from `low` over the page's surface to `high` across `range`."""
     rows = [numbers(row, 4) for row in z]
@@ -68,7 +75,9 @@ def texts(x: Iterable[float], y: Iterable[float], text: Sequence[str], color: st
     return {"kind": "text", "x": numbers(x), "y": numbers(y), "text": list(text), "color": color, **options}
 
 
-def figure(name: str, x: dict, y: dict, layers: Sequence[dict], *, caption: str = "", aspect: float = 0.62, **options: Any) -> str:
+def figure(
+    name: str, x: dict, y: dict, layers: Sequence[dict], *, caption: str = "", aspect: float = 0.62, **options: Any
+) -> str:
     """The figure as JSON; `name` is its file name when saved, `caption` the sentence that says what to see."""
     spec = {"name": name, "caption": caption, "aspect": aspect, "x": x, "y": y, "layers": list(layers), **options}
     return json.dumps(spec, ensure_ascii=False, allow_nan=False)

@@ -21,7 +21,9 @@ def test_every_slug_has_an_experiment_of_its_name():
 
 
 def test_one_tab_alone_has_no_contents_page():
-    labels = [b.label for b in app.build(("simsiam",), with_contents=False).blocks.values() if type(b).__name__ == "Tab"]
+    labels = [
+        b.label for b in app.build(("simsiam",), with_contents=False).blocks.values() if type(b).__name__ == "Tab"
+    ]
     assert labels and not any("目录" in label for label in labels)
 
 

@@ -90,16 +90,17 @@
     history.replaceState(null, "", next);
   };
   kx.openTab = (slug) => document.querySelector(`button[data-tab-id="${slug}"]`)?.click();
-  kx.settingsLink = (slug, names, defaults, values) => {
+  const settingsLink = (slug, names, defaults, values) => {
     const link = new URL(location.pathname, location.origin);
     link.searchParams.set("tab", slug);
     names.forEach((name, i) => {
-      if (JSON.stringify(values[i]) !== JSON.stringify(defaults[i])) link.searchParams.set(name, String(values[i]));
+      if (JSON.stringify(values[i]) === JSON.stringify(defaults[i])) return;
+      link.searchParams.set(name, String(values[i] ?? "")); // a list is joined by commas
     });
     return link.href;
   };
   kx.copyLink = async (slug, names, defaults, values) => {
-    const link = kx.settingsLink(slug, names, defaults, values);
+    const link = settingsLink(slug, names, defaults, values);
     history.replaceState(null, "", link); // the address bar is the second place to copy it from
     try {
       await navigator.clipboard.writeText(link);

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from shared import plots
 from shared.i18n import tr
+from spaces.simsiam.live import Frame
 from spaces.simsiam.toy import Picture, Toy
 
 THINNING = 8  # every eighth grid point carries an arrow
@@ -64,3 +67,103 @@ def against_time(picture: Picture) -> str:
         caption=tr("谁先到：φ 先到 1，θ 就活下来。", "Who is first? If φ reaches 1 first, θ survives."),
         aspect=0.5,
     )
+
+
+# ---- the live run: two runs, teal the first, cinnabar the second
+
+RUNS = (tr("运行 A", "run A"), tr("运行 B", "run B"))
+COLOURS = (plots.COUNTER, plots.ACCENT)
+Frames = Sequence[Sequence[Frame]]
+
+CURVES = {  # field → (label of y, range, what to see)
+    "std": (
+        "std × √d",
+        (0, 1.05),
+        tr(
+            "输出的分散程度：1 是均匀铺开，0 是坍缩成一点。",
+            "How spread the output is: 1 evenly, 0 collapsed to a point.",
+        ),
+    ),
+    "loss": (
+        tr("损失", "loss"),
+        None,
+        tr("损失分不清好坏：坍缩的那条也会走到 −1。", "The loss cannot tell: the collapsed run reaches −1 as well."),
+    ),
+    "effective_rank": (
+        tr("有效秩（维）", "effective rank (dimensions)"),
+        (0, None),
+        tr("输出真正用了几个方向。", "How many directions the output really uses."),
+    ),
+    "knn": (
+        tr("k-NN 准确率", "k-NN accuracy"),
+        (0, 1),
+        tr(
+            "编码器的特征能不能用：5 近邻在留出图像上的准确率。",
+            "Are the encoder's features of use: 5 nearest neighbours on held-out images.",
+        ),
+    ),
+    "lag": (
+        tr("预测器的落后量（损失）", "predictor's lag (loss)"),
+        (0, None),
+        tr(
+            "预测器离当前最优线性预测器还差多少损失。",
+            "Loss above that of the best linear predictor of the same batch.",
+        ),
+    ),
+    "speed": (
+        tr("编码器的速度（每步）", "encoder's speed (per step)"),
+        (0, None),
+        tr(
+            "单位输出每步移动多远：预测器跟得上，编码器就慢下来。",
+            "How far the unit outputs move in a step: with a predictor that keeps up, the encoder slows.",
+        ),
+    ),
+}
+
+
+def curve(field: str, runs: Frames, names: Sequence[str] = RUNS, changes: Sequence[tuple[int, str]] = ()) -> str:
+    """One measurement of both runs against the step; `changes` marks where settings changed on the way."""
+    label, span, caption = CURVES[field]
+    layers = [plots.rule("vline", step, tr("改动", "changed"), dash=True) for step, _ in changes]
+    for frames, name, colour in zip(runs, names, COLOURS, strict=True):
+        measured = [(f.step, getattr(f, field)) for f in frames if getattr(f, field) is not None]
+        if measured:
+            layers.append(plots.line(*zip(*measured, strict=True), name, colour, width=2.5))
+    last = max((f[-1].step for f in runs if f), default=0)
+    x = plots.axis(tr("步", "step"), (0, max(last, 10)), whole=True)
+    return plots.figure(f"simsiam-{field}", x, plots.axis(label, span), layers, caption=caption, aspect=0.8 if field == "std" else 0.55)
+
+
+def spectrum(runs: Frames, names: Sequence[str] = RUNS) -> str:
+    """log10 of the covariance's eigenvalues of both runs, largest first, now."""
+    layers = [
+        plots.line(range(1, len(frames[-1].spectrum) + 1), frames[-1].spectrum, name, colour, width=2.5)
+        for frames, name, colour in zip(runs, names, COLOURS, strict=True)
+        if frames
+    ]
+    return plots.figure(
+        "simsiam-spectrum",
+        plots.axis(tr("第几个特征值", "index of the eigenvalue"), whole=True),
+        plots.axis(tr("特征值", "eigenvalue"), (-12, 0.2), log=True),
+        layers,
+        caption=tr(
+            "协方差的特征值：断崖就是维度坍缩。", "Eigenvalues of the covariance: a cliff is dimensional collapse."
+        ),
+        aspect=0.55,
+    )
+
+
+def embedding(frames: Sequence[Frame], name: str, classes: Sequence[str] = ()) -> str:
+    """The probe's unit outputs on their two principal axes, gliding from frame to frame."""
+    layers = []
+    if frames:
+        frame = frames[-1]
+        labels = frame.labels
+        marks = {} if labels is None else {"classes": [int(i) for i in labels], "labels": [str(int(i)) for i in labels]}
+        layers = [plots.points(*frame.embedding.T, color=plots.INK, size=11 if marks else 3, glide=True, **marks)]
+    axis = lambda n: plots.axis(tr(f"第 {n} 主轴", f"principal axis {n}"), (-1.05, 1.05))  # noqa: E731
+    said = tr("每个数字是一张留出图像", "each numeral is a held-out image")
+    zh, en = name.split("\u2063")
+    zh_said, en_said = said.split("\u2063")
+    caption = tr(f"{zh}：{zh_said}", f"{en}: {en_said}")
+    return plots.figure("simsiam-embedding", axis(1), axis(2), layers, caption=caption, aspect=0.8)

@@ -74,7 +74,9 @@ def visit(chromium, address) -> Iterator[Callable]:
     """Open the app as a new visitor; fails at the end on a console error or a request to another host."""
     contexts, complaints = [], []
 
-    def open_page(query: str = "", size: tuple[int, int] = DESKTOP, language: str = "zh-CN", dark: bool = False, **options):
+    def open_page(
+        query: str = "", size: tuple[int, int] = DESKTOP, language: str = "zh-CN", dark: bool = False, **options
+    ):
         context = chromium.new_context(
             viewport={"width": size[0], "height": size[1]},
             locale=language,
@@ -88,7 +90,9 @@ def visit(chromium, address) -> Iterator[Callable]:
         page.set_default_timeout(30_000)
         page.on("console", lambda m: complaints.append(f"console: {m.text}") if m.type == "error" else None)
         page.on("pageerror", lambda e: complaints.append(f"error: {e}"))
-        page.on("request", lambda r: complaints.append(f"foreign request: {r.url}") if _foreign(r.url, address) else None)
+        page.on(
+            "request", lambda r: complaints.append(f"foreign request: {r.url}") if _foreign(r.url, address) else None
+        )
         page.goto(f"{address}/{query}")
         page.wait_for_function("window.kx && kx.settled")
         return page

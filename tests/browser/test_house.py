@@ -53,7 +53,9 @@ def test_a_card_opens_its_tab_and_the_address_follows(visit):
     assert page.get_by_role("tab", name="Why SimSiam does not collapse").get_attribute("aria-selected") == "true"
 
 
-@pytest.mark.parametrize("query", ["?tab=nonsense", "?tab=simsiam&view=toy&phi0=1e9", "?tab=simsiam&theta0=much&colour=red"])
+@pytest.mark.parametrize(
+    "query", ["?tab=nonsense", "?tab=simsiam&view=toy&phi0=1e9", "?tab=simsiam&theta0=much&colour=red"]
+)
 def test_an_invalid_link_opens_with_a_note(visit, query):
     page = visit(query, language="en-US")
     note = page.locator(".kx-link-note")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.experiment import InputError, from_json, from_query, to_query
-from urllib.parse import parse_qsl
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,13 @@ def test_a_link_of_the_defaults_names_the_tab_alone():
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("rate=7", "rate"), ("rate=x", "rate"), ("steps=1.5", "steps"), ("stop_gradient=yes", "stop_gradient"), ("colour=red", "colour")],
+    [
+        ("rate=7", "rate"),
+        ("rate=x", "rate"),
+        ("steps=1.5", "steps"),
+        ("stop_gradient=yes", "stop_gradient"),
+        ("colour=red", "colour"),
+    ],
 )
 def test_what_is_wrong_in_a_link_is_named_and_the_rest_is_kept(query, field):
     settings, errors = read(f"{query}&name=fixed")
@@ -60,7 +66,9 @@ def test_gradios_own_parameters_are_left_alone():
     assert read("__theme=dark&tab=x&view=y") == (Knobs(), [])
 
 
-@pytest.mark.parametrize(("text", "field"), [("{", "settings"), ("[1]", "settings"), ('{"rat": 1}', "rat"), ('{"rate": 2}', "rate")])
+@pytest.mark.parametrize(
+    ("text", "field"), [("{", "settings"), ("[1]", "settings"), ('{"rat": 1}', "rat"), ('{"rate": 2}', "rate")]
+)
 def test_what_is_wrong_in_json_is_named(text, field):
     with pytest.raises(InputError) as caught:
         from_json(Knobs, text)

@@ -45,4 +45,4 @@ def test_a_view_without_a_knob_for_a_setting_is_refused():
         b: float = 2
 
     with gr.Blocks(), pytest.raises(ValueError, match=r"no knob for \['b'\]"):
-        Page("tab").view("v", Two, {"a": gr.Number(1)})
+        Page("tab").view("v", Two, {"a": gr.Number(1)}, gr.Button())

@@ -1,0 +1,371 @@
+"""The real method, live: two runs from one seed, started, paused, stepped, and changed on the way."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import html
+import io
+import threading
+from collections.abc import Iterator
+
+import gradio as gr
+from PIL import Image
+
+from shared import page as parts
+from shared.experiment import InputError
+from shared.i18n import markup, tr
+from shared.page import Page, guard, knob_value
+from spaces.simsiam import data, figures
+from spaces.simsiam.duel import Duel, Match
+from spaces.simsiam.live import views
+from spaces.simsiam.settings import LIMITS, RATES
+
+PREDICTORS = [
+    (tr("两层 MLP（学习）", "two-layer MLP (learns)"), "mlp"),
+    (tr("没有", "none"), "none"),
+    (tr("固定随机", "fixed random"), "fixed"),
+    (tr("精确最小二乘", "exact least squares"), "least_squares"),
+]
+TARGETS = [
+    (tr("另一视图", "other view"), "view"),
+    (tr("滑动平均（BYOL）", "moving average (BYOL)"), "ema"),
+    (tr("均值 x̄（作者的悬题）", "mean x̄ (the open question)"), "mean"),
+]
+NORMS = [
+    (tr("没有", "none"), "none"),
+    (tr("仅隐层", "hidden layers"), "hidden"),
+    (tr("连输出端", "at the output too"), "default"),
+]
+AUGMENTS = [
+    (tr("裁剪", "crop"), "crop"),
+    (tr("平移", "shift"), "shift"),
+    (tr("旋转", "rotate"), "rotate"),
+    (tr("翻转", "flip"), "flip"),
+    (tr("明暗", "contrast"), "contrast"),
+    (tr("噪声", "noise"), "noise"),
+    (tr("挖洞", "cutout"), "cutout"),
+]
+TRY = [  # label, the settings that differ from the default
+    (tr("停梯度 vs 不停", "with and without stop-gradient"), {}),
+    (
+        tr("没有预测器 vs 固定随机预测器", "no predictor and a fixed random one"),
+        {"predictor": "none", "other_stop_gradient": True, "other_predictor": "fixed"},
+    ),
+    (
+        tr("预测器快 10 倍 vs 慢 10 倍", "predictor 10 × faster, 10 × slower"),
+        {"predictor_rate": 10.0, "other_stop_gradient": True, "other_predictor_rate": 0.1},
+    ),
+    (
+        tr("精确预测器 vs 学习的预测器", "exact predictor and a learned one"),
+        {"predictor": "least_squares", "other_stop_gradient": True},
+    ),
+    (tr("BYOL vs SimSiam", "BYOL and SimSiam"), {"target": "ema", "other_stop_gradient": True}),
+    (
+        tr("输出端 BN 掩盖坍缩", "BN at the output hides the collapse"),
+        {"stop_gradient": False, "batch_norm": "default"},
+    ),
+    (tr("悬题：以 x̄ 为目标", "open question: x̄ as the target"), {"target": "mean", "other_target": "mean"}),
+    (tr("不做增强", "no augmentation"), {"augmentations": ("identity",)}),
+]
+FIGURES = ("std", "loss", "effective_rank", "knn", "lag", "speed")
+
+
+def knobs_of(prefix: str) -> dict[str, gr.components.Component]:
+    """The knobs in which the two runs may differ."""
+    default, rate = Duel(), LIMITS["predictor_rate"]
+    value = lambda name: getattr(default, prefix + name)  # noqa: E731
+    return {
+        f"{prefix}stop_gradient": gr.Checkbox(value("stop_gradient"), label=tr("停梯度", "stop-gradient")),
+        f"{prefix}predictor": gr.Radio(PREDICTORS, value=value("predictor"), label=tr("预测器", "predictor")),
+        f"{prefix}predictor_rate": gr.Number(
+            value("predictor_rate"),
+            minimum=rate[0],
+            maximum=rate[1],
+            label=tr("预测器的学习率倍数（×）", "predictor's rate (×)"),
+        ),
+        f"{prefix}target": gr.Radio(TARGETS, value=value("target"), label=tr("目标", "target")),
+        f"{prefix}batch_norm": gr.Radio(
+            NORMS, value=value("batch_norm"), label=tr("批归一化（重新开始后生效）", "batch norm (from the next start)")
+        ),
+    }
+
+
+def shared_knobs() -> dict[str, gr.components.Component]:
+    """The knobs of both runs."""
+    default = Duel()
+
+    def number(name: str, zh: str, en: str, **options) -> gr.Number:
+        low, high = LIMITS[name]
+        return gr.Number(getattr(default, name), minimum=low, maximum=high, label=tr(zh, en), **options)
+
+    again = tr("重新开始后生效", "from the next start")
+    datasets = [(tr("手写数字", "digits"), "digits")]
+    if data.available("cifar10"):
+        datasets.append(("CIFAR-10", "cifar10"))
+    datasets.append((tr("我的图片（zip）", "my images (zip)"), "images"))
+    with gr.Row():
+        knobs = {"dataset": gr.Radio(datasets, value=default.dataset, label=tr("图像", "images"), info=again)}
+        knobs["encoder"] = gr.Radio(
+            [(tr("小卷积网", "small ConvNet"), "convnet"), (tr("小 ViT", "small ViT"), "vit")],
+            value=default.encoder,
+            label=tr("编码器", "encoder"),
+            info=again,
+        )
+    with gr.Row():
+        knobs["augmentations"] = gr.CheckboxGroup(
+            AUGMENTS,
+            value=list(default.augmentations),
+            label=tr("增强（全不选即恒等）", "augmentation (none chosen: the identity)"),
+        )
+        knobs["strength"] = gr.Slider(
+            0, 1, value=default.strength, step=0.05, label=tr("增强强度", "strength of augmentation")
+        )
+    with gr.Row():
+        optimizers = [
+            ("SGD", "sgd"),
+            ("Adam", "adam"),
+            ("L-BFGS", "lbfgs"),
+            (tr("随机搜索", "random search"), "random_search"),
+        ]
+        knobs["optimizer"] = gr.Radio(optimizers, value=default.optimizer, label=tr("优化器", "optimiser"))
+        usual = ", ".join(f"{name} {rate:g}" for name, rate in RATES.items())
+        knobs["learning_rate"] = number(
+            "learning_rate", "学习率（0：按优化器）", "learning rate (0: the optimiser's)", info=usual
+        )
+    with gr.Row():
+        knobs["weight_decay"] = number("weight_decay", "权重衰减", "weight decay")
+        knobs["ema_rate"] = number("ema_rate", "滑动平均率", "EMA rate")
+        knobs["distance"] = gr.Radio(
+            [(tr("余弦", "cosine"), "cosine"), (tr("平方", "squared"), "squared")],
+            value=default.distance,
+            label=tr("距离", "distance"),
+        )
+    with gr.Row():
+        knobs["batch_size"] = number("batch_size", "批大小（张）", "batch size (images)", precision=0)
+        knobs["dim"] = number("dim", "输出维数 d", "output dimensions d", precision=0, info=again)
+        knobs["steps"] = number("steps", "步数", "steps", precision=0)
+        knobs["seed"] = number("seed", "随机种子", "seed", precision=0, info=again)
+    return knobs
+
+
+def duel_of(*values) -> Duel:
+    """A Duel from knob values in the order of its fields; an emptied number falls back to its default."""
+    settings = {}
+    for field, value in zip(dataclasses.fields(Duel), values, strict=True):
+        if isinstance(value, list):
+            value = tuple(v for v in value if v != "identity") or ("identity",)
+        settings[field.name] = field.default if value is None else value
+    return Duel(**settings)
+
+
+def picture(match: Match) -> list[str]:
+    """All figures and the two sentences of a match."""
+    curves = [figures.curve(field, match.frames, changes=match.changes) for field in FIGURES]
+    clouds = [figures.embedding(frames, name) for frames, name in zip(match.frames, figures.RUNS, strict=True)]
+    return [*clouds, *curves, figures.spectrum(match.frames), verdict(match), status(match)]
+
+
+def verdict(match: Match) -> str:
+    """What the two runs show at this step, in one sentence each."""
+    if not match.step:
+        return markup(
+            "按“开始”：两个网络从同一个种子出发，看谁坍缩。",
+            "Press start: two networks leave from one seed. Which collapses?",
+        )
+    words = {"zh": [], "en": []}
+    for letter, frames in zip("AB", match.frames, strict=True):
+        std = frames[-1].std
+        zh, en = (
+            ("坍缩了", "has collapsed")
+            if std < 0.1
+            else ("没有坍缩", "has not collapsed")
+            if std > 0.5
+            else ("介于其间", "is in between")
+        )
+        words["zh"].append(f"运行 {letter} <b>{zh}</b>（std × √d = {std:.2f}）")
+        words["en"].append(f"run {letter} <b>{en}</b> (std × √d = {std:.2f})")
+    losses = "、".join(f"{frames[-1].loss:.2f}" for frames in match.frames)
+    return markup(
+        f"第 {match.step} 步：{'；'.join(words['zh'])}。两者的损失是 {losses}——单看损失分不出来。",
+        f"Step {match.step}: {'; '.join(words['en'])}. Their losses are {losses.replace('、', ' and ')}: the loss alone cannot tell.",
+    )
+
+
+def status(match: Match) -> str:
+    """Progress and speed."""
+    if not match.states:
+        return ""
+    share = match.step / match.duel.steps
+    said = tr(
+        f"{match.step} / {match.duel.steps} 步 · 每秒 {match.rate:.0f} 步（两个运行合计）",
+        f"{match.step} of {match.duel.steps} steps · {match.rate:.0f} steps a second (both runs)",
+    )
+    return f'<div class="kx-progress"><i style="width:{share:.1%}"></i></div><span>{said}</span>'
+
+
+def view_strip(duel: Duel, images: data.Images | None) -> str:
+    """Some images, each above its two augmented views, as one inline picture."""
+    pairs = views(duel, images, count=8)  # (N, 3, S, S, C)
+    zoom, gap = 56, 6
+    sheet = Image.new("RGBA", (len(pairs) * (zoom + gap), 3 * (zoom + gap)))
+    for column, images_of_one in enumerate(pairs):
+        for row, pixels in enumerate(images_of_one):
+            tile = Image.fromarray(pixels.squeeze()).resize((zoom, zoom), Image.Resampling.NEAREST)
+            sheet.paste(tile, (column * (zoom + gap), row * (zoom + gap)))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    source = base64.b64encode(buffer.getvalue()).decode()
+    alt = tr("原图与它们的两个增强视图", "images and their two augmented views")
+    said = tr(
+        "每列一张图：上面是原图，下面是网络看到的两个视图。",
+        "One image a column: itself on top, below it the two views that the network sees.",
+    )
+    return f'<figure class="kx-figure"><figcaption class="kx-caption">{said}</figcaption><img class="kx-strip" alt="{alt}" src="data:image/png;base64,{source}"></figure>'
+
+
+class Visitor:
+    """What one visitor's browser session holds: the match, and the images of a zip."""
+
+    def __init__(self):
+        self.match = Match()
+        self.images: data.Images | None = None
+        self.lock = threading.Lock()  # slices of one visitor never overlap
+
+    def __deepcopy__(self, memo) -> Visitor:
+        return Visitor()  # gradio copies a State's first value for each session
+
+
+def build(page: Page, tabs: gr.Tabs) -> None:
+    """Draw the view."""
+    visitor = gr.State(Visitor(), time_to_live=3600)
+    first = picture(Match())
+    with gr.Row(elem_classes="kx-try"):
+        presets = [gr.Button(label, size="sm") for label, _ in TRY]
+    with gr.Row(elem_classes="kx-controls"):
+        start = gr.Button(tr("开始", "Start"), variant="primary", elem_id="simsiam-start", min_width=100)
+        pause = gr.Button(tr("暂停", "Pause"), elem_id="simsiam-pause", min_width=100)
+        resume = gr.Button(tr("继续", "Continue"), elem_id="simsiam-resume", min_width=100)
+        step = gr.Button(tr("走一步", "One step"), elem_id="simsiam-step", min_width=100)
+        link = page.link_button("live")
+    progress = gr.HTML(first[-1], html_template='<div class="kx-status" role="status">${value}</div>', js_on_load=None)
+    said = parts.verdict(first[-2])
+    with gr.Row():
+        clouds = [parts.figure(spec, min_width=290) for spec in first[:2]]
+        curves = [parts.figure(first[2], min_width=290)]
+    with gr.Row():
+        curves += [parts.figure(spec, min_width=290) for spec in first[3:6]]
+    with gr.Row():
+        curves += [parts.figure(spec, min_width=290) for spec in first[6:8]]
+        eigenvalues = parts.figure(first[8], min_width=290)
+    with gr.Row(elem_classes="kx-knobs"):
+        with gr.Column(min_width=300):
+            gr.HTML(f'<h3 class="kx-run-a">{figures.RUNS[0]}</h3>')
+            knobs = knobs_of("")
+        with gr.Column(min_width=300):
+            gr.HTML(f'<h3 class="kx-run-b">{figures.RUNS[1]}</h3>')
+            knobs |= knobs_of("other_")
+    strip = gr.HTML(view_strip(Duel(), None))
+    with gr.Accordion(tr("更多旋钮", "More knobs"), open=False):
+        knobs |= shared_knobs()
+        upload = gr.File(
+            label=tr(
+                "我的图片：zip，每个子文件夹一类（至多 100 MB）",
+                "My images: a zip, one folder a class (100 MB at most)",
+            ),
+            file_types=[".zip"],
+            height=120,
+        )
+        uploaded = parts.verdict(visible=False)
+
+    order = [knobs[f.name] for f in dataclasses.fields(Duel)]
+    outputs = [*clouds, *curves, eigenvalues, said, progress]
+    page.view("live", Duel, knobs, link, tabs=tabs)
+    _listen(visitor, order, outputs, {"start": start, "pause": pause, "resume": resume, "step": step}, knobs)
+    _listen_data(visitor, order, knobs, strip, upload, uploaded)
+    for (_, changes), button in zip(TRY, presets, strict=True):
+        wanted = Duel(**changes)
+        values = [knob_value(getattr(wanted, f.name)) for f in dataclasses.fields(Duel)]
+        button.click(lambda v=values: v, None, order, show_progress="hidden", api_visibility="private").then(
+            guard(begin),
+            [visitor, *order],
+            outputs,
+            show_progress="hidden",
+            concurrency_limit=16,
+            api_visibility="private",
+        )
+
+
+def begin(visitor: Visitor, *values) -> Iterator[list[str]]:
+    """Start both runs anew and show them until paused or done."""
+    duel = duel_of(*values)
+    if duel.dataset == "images" and visitor.images is None:
+        raise InputError(
+            "dataset", "请先在“更多旋钮”里上传一个图片压缩包。", "upload a zip of images under “More knobs” first."
+        )
+    visitor.match.pause()
+    with visitor.lock:
+        visitor.match.begin(duel, visitor.images)
+    yield from go_on(visitor)
+
+
+def go_on(visitor: Visitor) -> Iterator[list[str]]:
+    """Show the match slice by slice."""
+    match = visitor.match
+    if not match.states:
+        raise InputError("start", "请先按“开始”。", "press start first.")
+    with visitor.lock:
+        for _ in match.run():
+            yield picture(match)
+    yield picture(match)
+
+
+def one_step(visitor: Visitor, *values) -> list[str]:
+    """One step of both runs, starting them if there are none."""
+    match = visitor.match
+    match.pause()
+    with visitor.lock:
+        if not match.states or match.done:
+            match.begin(duel_of(*values), visitor.images)
+        match.advance(1)
+    return picture(match)
+
+
+def change(visitor: Visitor, *values) -> None:
+    """A knob was turned: the running match follows from its next slice."""
+    visitor.match.change(duel_of(*values))
+
+
+def _listen(visitor: gr.State, order: list, outputs: list, buttons: dict[str, gr.Button], knobs: dict) -> None:
+    run = dict(show_progress="hidden", concurrency_limit=16, api_visibility="private")
+    buttons["start"].click(guard(begin), [visitor, *order], outputs, **run)
+    buttons["resume"].click(guard(go_on), [visitor], outputs, **run)
+    buttons["step"].click(guard(one_step), [visitor, *order], outputs, **run)
+    buttons["pause"].click(lambda v: v.match.pause(), [visitor], None, **run)
+    gr.on([k.input for k in knobs.values()], guard(change), [visitor, *order], None, trigger_mode="always_last", **run)
+
+
+def _listen_data(
+    visitor: gr.State, order: list, knobs: dict, strip: gr.HTML, upload: gr.File, uploaded: gr.HTML
+) -> None:
+    quiet = dict(show_progress="hidden", trigger_mode="always_last", api_visibility="private")
+
+    def show_views(visitor: Visitor, *values) -> str:
+        duel = duel_of(*values)
+        return gr.skip() if duel.dataset == "images" and visitor.images is None else view_strip(duel, visitor.images)
+
+    def take(visitor: Visitor, path: str | None):
+        if not path:
+            return gr.skip(), gr.skip()
+        visitor.images, skipped = data.read_zip(path)
+        names = html.escape(", ".join(f"{name} ({en})" for name, _, en in skipped[:5]))
+        count = len(visitor.images.train) + len(visitor.images.held_out)
+        zh = f"读入 {count} 张图片，{len(visitor.images.classes)} 个类别；跳过 {len(skipped)} 个文件 {names}"
+        en = f"{count} images, {len(visitor.images.classes)} classes; {len(skipped)} files skipped {names}"
+        return gr.update(value=markup(zh, en), visible=True), "images"
+
+    shown = [knobs[name].input for name in ("augmentations", "strength", "dataset", "seed")]
+    gr.on(shown, guard(show_views), [visitor, *order], strip, **quiet)
+    upload.upload(guard(take), [visitor, upload], [uploaded, knobs["dataset"]], **quiet).then(
+        guard(show_views), [visitor, *order], strip, **quiet
+    )
