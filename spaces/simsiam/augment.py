@@ -45,9 +45,7 @@ def augment(images: torch.Tensor, settings: Settings, generator: torch.Generator
     return _cut_out(out, strength, draws) if "cutout" in chosen else out
 
 
-def _warp(
-    images: torch.Tensor, chosen: tuple[str, ...], strength: float, draws: torch.Tensor
-) -> torch.Tensor:
+def _warp(images: torch.Tensor, chosen: tuple[str, ...], strength: float, draws: torch.Tensor) -> torch.Tensor:
     """Crop, shift, rotation and flip as one resampling; what lies outside is black."""
     if not {"crop", "shift", "rotate", "flip"} & set(chosen):
         return images

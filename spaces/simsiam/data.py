@@ -91,7 +91,7 @@ def _decode(path: Path, count: int) -> tuple[torch.Tensor, torch.Tensor, tuple[s
         names = tuple(map(str, file["names"]))
     pixels = [
         np.asarray(Image.open(io.BytesIO(joined[start:stop].tobytes())).convert("RGB"))
-        for start, stop in zip(offset[:count], offset[1 : count + 1], strict=True)
+        for start, stop in zip(offset[:-1][:count], offset[1:][:count], strict=True)
     ]
     return _channels_first(pixels), torch.from_numpy(label[:count].astype(np.int64)), names
 
@@ -107,16 +107,12 @@ def read_zip(path: Path | str) -> tuple[Images, list[tuple[str, str, str]]]:
     The innermost folder's name is the label, if there are at least two such folders. Raises InputError.
     """
     if Path(path).stat().st_size > ZIP_BYTES:
-        raise InputError(
-            "images", f"压缩包不得超过 {ZIP_BYTES >> 20} MB。", f"the zip may have {ZIP_BYTES >> 20} MB."
-        )
+        raise InputError("images", f"压缩包不得超过 {ZIP_BYTES >> 20} MB。", f"the zip may have {ZIP_BYTES >> 20} MB.")
     try:
         with zipfile.ZipFile(path) as archive:
             pixels, groups, skipped = _read_entries(archive)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise InputError(
-            "images", "这不是一个可读的 zip 文件。", "this is not a readable zip file."
-        ) from error
+        raise InputError("images", "这不是一个可读的 zip 文件。", "this is not a readable zip file.") from error
     if len(pixels) < FEWEST:
         reasons = "".join(f" {name}: {{}}".format(en) for name, _, en in skipped[:3])
         raise InputError(
@@ -130,14 +126,10 @@ def read_zip(path: Path | str) -> tuple[Images, list[tuple[str, str, str]]]:
 def _read_entries(archive: zipfile.ZipFile) -> tuple[list[np.ndarray], list[str], list[tuple[str, str, str]]]:
     entries = [entry for entry in archive.infolist() if not entry.is_dir() and not _is_litter(entry.filename)]
     if len(entries) > ZIP_FILES:
-        raise InputError(
-            "images", f"压缩包内文件不得超过 {ZIP_FILES} 个。", f"the zip may hold {ZIP_FILES} files."
-        )
+        raise InputError("images", f"压缩包内文件不得超过 {ZIP_FILES} 个。", f"the zip may hold {ZIP_FILES} files.")
     pixels, groups, skipped = [], [], []
     for entry in sorted(entries, key=lambda entry: entry.filename):
-        image = (
-            _read_image(archive, entry) if len(pixels) < ZIP_IMAGES else ("超出张数上限", "over the limit")
-        )
+        image = _read_image(archive, entry) if len(pixels) < ZIP_IMAGES else ("超出张数上限", "over the limit")
         if isinstance(image, tuple):
             skipped.append((entry.filename[-80:], *image))
         else:
@@ -183,6 +175,4 @@ def _split(pixels: torch.Tensor, groups: list[str]) -> Images:
     classes = tuple(sorted(set(groups)))
     labels = torch.tensor([classes.index(group) for group in groups])[order] if len(classes) > 1 else None
     parts = (None, None) if labels is None else (labels[cut:], labels[:cut])
-    return Images(
-        "images", pixels[order[cut:]], pixels[order[:cut]], *parts, classes if labels is not None else ()
-    )
+    return Images("images", pixels[order[cut:]], pixels[order[:cut]], *parts, classes if labels is not None else ())

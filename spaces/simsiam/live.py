@@ -101,9 +101,7 @@ def advance_here(
 
 
 @accelerator.run(duration=60)
-def advance(
-    state: State, settings: Settings, steps: int, every: int | None = None
-) -> tuple[State, list[Frame]]:
+def advance(state: State, settings: Settings, steps: int, every: int | None = None) -> tuple[State, list[Frame]]:
     """Train `steps` more steps under these settings; the old state stays as it was.
 
     Frames come by the page's schedule (`frame_at`), or `every` so many steps, each with k-NN; the first slice
@@ -143,9 +141,7 @@ def train(settings: Settings, images: Images | None = None) -> dict[str, list]:
         frames += more
     if frames[-1].step < settings.steps:
         frames.append(measure(state))
-    rows = {
-        name: [getattr(frame, name) for frame in frames] for name in ("loss", "std", "effective_rank", "knn")
-    }
+    rows = {name: [getattr(frame, name) for frame in frames] for name in ("loss", "std", "effective_rank", "knn")}
     return {"steps": [frame.step for frame in frames], **rows}
 
 
@@ -194,14 +190,15 @@ class _Run:
         if model.predictor is not None and "predictor.0.weight" not in weights:
             initialise(model.predictor, _generator(self.settings.seed, 2))
         model.load_state_dict(weights, strict=False)
-        return model.to(self.device, memory_format=torch.channels_last)
+        # A quarter faster than contiguous on the CPU in bf16, but L-BFGS flattens gradients by a view.
+        contiguous = self.settings.optimizer == "lbfgs"
+        layout = torch.contiguous_format if contiguous else torch.channels_last
+        return model.to(self.device, memory_format=layout)
 
     def state(self) -> State:
         teacher = _cpu(self.teacher.state_dict()) if self.teacher else None
         weights = _cpu(self.model.state_dict())
-        return State(
-            self.now, self.settings, weights, teacher, self.stepper.state(), self.images, self.axes, self.seen
-        )
+        return State(self.now, self.settings, weights, teacher, self.stepper.state(), self.images, self.axes, self.seen)
 
     def _batch(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Both views (2B, C, S, S) of this step's batch, and x̄ (B, C, S, S) where it is the target."""
@@ -209,16 +206,12 @@ class _Run:
         chosen = torch.randperm(len(self.data.train), generator=generator)[: self.settings.batch_size]
         images = self.data.train[chosen].to(self.device)
         pair = augment.views(images, self.settings, generator)
-        return pair, augment.mean_view(
-            images, self.settings, generator
-        ) if self.settings.target == "mean" else None
+        return pair, augment.mean_view(images, self.settings, generator) if self.settings.target == "mean" else None
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.fast, enabled=self.fast is not None)
 
-    def _evaluate(
-        self, pair: torch.Tensor, center: torch.Tensor | None, held: torch.Tensor | None
-    ) -> torch.Tensor:
+    def _evaluate(self, pair: torch.Tensor, center: torch.Tensor | None, held: torch.Tensor | None) -> torch.Tensor:
         """Loss of the batch. `held`: targets to keep instead of those of the present weights."""
         with self._autocast():
             z, p, target = self.model(pair, center, self.teacher)
@@ -289,6 +282,4 @@ class _Run:
 def _check_structure(before: Settings, after: Settings) -> None:
     for field in STRUCTURE:
         if getattr(before, field) != getattr(after, field):
-            raise InputError(
-                field, "运行中不能更改,请重新开始。", "cannot change during a run: start a new one."
-            )
+            raise InputError(field, "运行中不能更改,请重新开始。", "cannot change during a run: start a new one.")

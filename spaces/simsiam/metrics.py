@@ -26,8 +26,8 @@ def spectrum(z: torch.Tensor) -> torch.Tensor:
 def effective_rank(z: torch.Tensor) -> float:
     """exp of the entropy of the second moments' eigenvalues of the l2-normalised output (N, d): 1 … d.
 
-    About the origin, not the mean, as in RankMe (arXiv 2210.02885): the eigenvalues then sum to 1, and a collapsed
-    output has rank 1, where its covariance would only show the rank of the noise that is left.
+    About the origin, not the mean, as in RankMe (arXiv 2210.02885): the eigenvalues then sum to 1, and a
+    collapsed output has rank 1, where its covariance would only show the rank of the noise that is left.
     """
     unit = F.normalize(z.float(), dim=1)
     share = torch.linalg.eigvalsh((unit.T @ unit / len(unit)).double()).clamp(min=0)
@@ -39,11 +39,7 @@ def neighbours(
     bank: torch.Tensor, bank_labels: torch.Tensor, query: torch.Tensor, query_labels: torch.Tensor, k: int = 5
 ) -> float:
     """Share of queries (M, d) whose k nearest of the bank (N, d), by cosine, vote for the right label."""
-    near = (
-        (F.normalize(query.float(), dim=1) @ F.normalize(bank.float(), dim=1).T)
-        .topk(min(k, len(bank)))
-        .indices
-    )
+    near = (F.normalize(query.float(), dim=1) @ F.normalize(bank.float(), dim=1).T).topk(min(k, len(bank))).indices
     votes = F.one_hot(bank_labels[near], int(bank_labels.max()) + 1).sum(1)  # ties go to the smaller label
     return float((votes.argmax(1) == query_labels).float().mean())
 

@@ -24,11 +24,7 @@ class Stepper:
     def __init__(self, model: SimSiam, settings: Settings, saved: dict | None):
         self.settings = settings
         slow = [*model.encoder.parameters(), *model.projector.parameters()]
-        fast = (
-            [p for p in model.predictor.parameters() if p.requires_grad]
-            if model.predictor is not None
-            else []
-        )
+        fast = [p for p in model.predictor.parameters() if p.requires_grad] if model.predictor is not None else []
         self.parameters = slow + fast
         self.optimizer = _build(settings, slow, fast)
         if saved is not None and self.optimizer is not None:
@@ -39,9 +35,7 @@ class Stepper:
         """The optimiser's memory, without its rates."""
         return _to_cpu(self.optimizer.state_dict()["state"]) if self.optimizer is not None else {}
 
-    def step(
-        self, evaluate: Evaluate, target: Callable[[], torch.Tensor], generator: torch.Generator
-    ) -> None:
+    def step(self, evaluate: Evaluate, target: Callable[[], torch.Tensor], generator: torch.Generator) -> None:
         """One step. evaluate(held) → this batch's loss; target() → the targets of the last evaluation."""
         if self.settings.optimizer == "random_search":
             return self._search(evaluate, target, generator)
@@ -66,9 +60,7 @@ class Stepper:
         self.optimizer.step(closure)
 
     @torch.no_grad()
-    def _search(
-        self, evaluate: Evaluate, target: Callable[[], torch.Tensor], generator: torch.Generator
-    ) -> None:
+    def _search(self, evaluate: Evaluate, target: Callable[[], torch.Tensor], generator: torch.Generator) -> None:
         """Try one random move of all weights and keep it if the batch's loss falls."""
         before = float(evaluate(None))
         held = target() if self.settings.stop_gradient else None
@@ -89,9 +81,7 @@ def _build(settings: Settings, slow: list, fast: list) -> torch.optim.Optimizer 
     if settings.optimizer == "adam":
         return torch.optim.Adam(groups, lr=rate, weight_decay=decay)
     if settings.optimizer == "lbfgs":
-        return torch.optim.LBFGS(
-            slow + fast, lr=rate, max_iter=4, history_size=10, line_search_fn="strong_wolfe"
-        )
+        return torch.optim.LBFGS(slow + fast, lr=rate, max_iter=4, history_size=10, line_search_fn="strong_wolfe")
     return None
 
 

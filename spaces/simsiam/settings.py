@@ -131,9 +131,7 @@ def _number(name: str, value: Any) -> float | int:
     number = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
     if not number or (whole and value != int(value)):
         kind_zh, kind_en = ("整数", "a whole number") if whole else ("数", "a number")
-        raise InputError(
-            name, f"须为 {low} 到 {high} 之间的{kind_zh}。", f"must be {kind_en} from {low} to {high}."
-        )
+        raise InputError(name, f"须为 {low} 到 {high} 之间的{kind_zh}。", f"must be {kind_en} from {low} to {high}.")
     return int(value) if whole else float(value)
 
 

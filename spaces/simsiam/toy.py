@@ -30,9 +30,7 @@ LIMITS = {
     "weight_decay": (0, 1),
     "ema_rate": (0, 0.999),
 }
-COLLAPSED = (
-    0.02  # |θ| below this at the end counts as collapsed; the closed form approaches 0 only exponentially
-)
+COLLAPSED = 0.02  # |θ| below this at the end counts as collapsed; the closed form approaches 0 only exponentially
 HORIZON = 1e5  # units of time; the solver's steps grow as the flow slows down, so a far horizon costs little
 
 
@@ -56,9 +54,7 @@ class Toy:
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                raise InputError(
-                    name, f"须为 {low} 到 {high} 之间的数。", f"must be a number from {low} to {high}."
-                )
+                raise InputError(name, f"须为 {low} 到 {high} 之间的数。", f"must be a number from {low} to {high}.")
 
 
 PRESETS: dict[str, tuple[Toy, str, str]] = {
@@ -186,9 +182,7 @@ def end_state(toy: Toy) -> tuple[float, float]:
     if toy.weight_decay or toy.ema_rate or not toy.theta0:
         phi, theta = trajectory(toy)[1][:, -1]
         return float(phi), float(theta)
-    return {"stop_gradient": _end_stop_gradient, "none": _end_none, "second_term": _end_second_term}[
-        toy.mode
-    ](toy)
+    return {"stop_gradient": _end_stop_gradient, "none": _end_none, "second_term": _end_second_term}[toy.mode](toy)
 
 
 def _end_stop_gradient(toy: Toy) -> tuple[float, float]:
