@@ -49,7 +49,7 @@ def _python(code: str, *path: Path, flags: tuple[str, ...] = (), **variables: st
     env = {k: v for k, v in os.environ.items() if not k.startswith(("SPACE", "SYSTEM", "PYTHON", "ZERO"))}
     env |= {"PYTHONPATH": os.pathsep.join(map(str, [ROOT, *path])), "GRADIO_ANALYTICS_ENABLED": "False"}
     command = [sys.executable, *flags, "-c", code]
-    done = subprocess.run(command, env=env | variables, cwd="/", capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=env | variables, cwd="/", capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 
@@ -113,7 +113,7 @@ def test_from_pytest(tmp_path: Path) -> None:
     inner.write_text("import spaces\ndef test_gpu():" + DOES_NOTHING.replace("\n", "\n    "))
     flags = ["-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", f"-c{ROOT / 'pyproject.toml'}"]
     command = [sys.executable, "-m", "pytest", *flags, str(inner)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 

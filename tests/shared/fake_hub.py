@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -15,10 +16,10 @@ COMMIT = "c0ffee" * 6 + "c0de"
 
 
 class FakeHub:
-    """`models` and `spaces` map a name to its files; `asked` records (method, path) in order."""
+    """`models` and `spaces` map a name to its files; `asked` records (method, path); answers take `delay` seconds."""
 
-    def __init__(self, models: dict[str, Files] | None = None, token: str = "hf_test"):
-        self.models, self.spaces, self.token = models or {}, {}, token
+    def __init__(self, models: dict[str, Files] | None = None, token: str = "hf_test", delay: float = 0):
+        self.models, self.spaces, self.token, self.delay = models or {}, {}, token, delay
         self.asked: list[tuple[str, str]] = []
         self.messages: list[str] = []
         self.stored: dict[str, bytes] = {}  # large files by sha256
@@ -67,6 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _start(self) -> list[str]:
         path = unquote(urlsplit(self.path).path)
         self.hub.asked.append((self.command, path))
+        time.sleep(self.hub.delay)
         return path.strip("/").split("/")
 
     def do_GET(self) -> None:

@@ -286,6 +286,7 @@ print("ANSWER", json.dumps(answer))
 """
 
 
+@pytest.mark.slow
 def test_real_package_forks_on_a_simulated_space() -> None:
     pytest.importorskip("spaces.zero", reason="the PyPI package `spaces` is not installed")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Scheduler)
@@ -300,7 +301,7 @@ def test_real_package_forks_on_a_simulated_space() -> None:
         "PYTHONWARNINGS": "ignore",
     }
     command = [sys.executable, "-c", ON_A_SPACE]
-    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=300)
     server.shutdown()
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.partition("ANSWER ")[2])
