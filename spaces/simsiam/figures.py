@@ -8,6 +8,7 @@ import numpy as np
 
 from shared import plots
 from shared.i18n import tr
+from spaces.simsiam.checkup import Report
 from spaces.simsiam.live import Frame
 from spaces.simsiam.toy import Picture, Toy
 
@@ -131,7 +132,9 @@ def curve(field: str, runs: Frames, names: Sequence[str] = RUNS, changes: Sequen
             layers.append(plots.line(*zip(*measured, strict=True), name, colour, width=2.5))
     last = max((f[-1].step for f in runs if f), default=0)
     x = plots.axis(tr("步", "step"), (0, max(last, 10)), whole=True)
-    return plots.figure(f"simsiam-{field}", x, plots.axis(label, span), layers, caption=caption, aspect=0.8 if field == "std" else 0.55)
+    return plots.figure(
+        f"simsiam-{field}", x, plots.axis(label, span), layers, caption=caption, aspect=0.8 if field == "std" else 0.55
+    )
 
 
 def spectrum(runs: Frames, names: Sequence[str] = RUNS) -> str:
@@ -167,3 +170,24 @@ def embedding(frames: Sequence[Frame], name: str, classes: Sequence[str] = ()) -
     zh_said, en_said = said.split("\u2063")
     caption = tr(f"{zh}：{zh_said}", f"{en}: {en_said}")
     return plots.figure("simsiam-embedding", axis(1), axis(2), layers, caption=caption, aspect=0.8)
+
+
+def report_spectrum(report: Report) -> str:
+    """log10 of the eigenvalues of examined embeddings, with the effective rank marked."""
+    rank = report.effective_rank
+    return plots.figure(
+        "embedding-spectrum",
+        plots.axis(tr("第几个特征值", "index of the eigenvalue"), whole=True),
+        plots.axis(tr("特征值", "eigenvalue"), (-12, 0.2), log=True),
+        [
+            plots.rule("vline", rank, tr(f"有效秩 {rank:.1f}", f"effective rank {rank:.1f}"), dash=True),
+            plots.line(
+                range(1, len(report.spectrum) + 1), report.spectrum, tr("特征值", "eigenvalue"), plots.ACCENT, width=2.5
+            ),
+        ],
+        caption=tr(
+            "协方差的特征值，由大到小。平缓是铺开，断崖是维度坍缩。",
+            "Eigenvalues of the covariance, largest first. Flat is spread, a cliff is dimensional collapse.",
+        ),
+        aspect=0.5,
+    )

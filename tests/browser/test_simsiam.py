@@ -61,3 +61,64 @@ def test_keyboard_moves_a_slider_and_the_figure_follows(visit):
     for _ in range(5):
         slider.press("ArrowRight")
     verdict(page, "θ = 0.8139")  # √(θ0² + 1 − φ0²) at θ0 = 0.15
+
+
+LIVE = "?tab=simsiam&view=live&batch_size=32&dim=16"
+
+
+def status(page, said: str, timeout: float = 120_000):
+    """Wait for the live run's status line to contain `said`."""
+    page.locator(".kx-status").first.filter(has_text=said).wait_for(timeout=timeout)
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
+def test_a_run_goes_to_its_end_and_says_what_it_saw(visit, size):
+    page = visit(f"{LIVE}&steps=12", size=size, language="en-US")
+    page.click("#simsiam-start")
+    status(page, "12 of 12 steps")
+    said = page.locator(".kx-verdict").filter(has_text="Step 12").inner_text()
+    assert "run A" in said and "run B" in said and "std × √d" in said
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_pause_one_step_continue_and_a_language_switch_lose_nothing(visit):
+    page = visit(f"{LIVE}&steps=2000", language="en-US")
+    page.click("#simsiam-start")
+    page.wait_for_function("parseInt(document.querySelector('.kx-status span')?.textContent) >= 2", timeout=120_000)
+    page.click("#simsiam-pause")
+    page.wait_for_timeout(1500)
+    paused = page.inner_text(".kx-status")
+    page.wait_for_timeout(1500)
+    assert page.inner_text(".kx-status") == paused
+    step = int(paused.split(" of ")[0])
+    page.click("text=中文")
+    assert f"{step} / 2000 步" in page.inner_text(".kx-status")
+    page.click("#simsiam-step")
+    status(page, f"{step + 1} / 2000 步")
+    page.click("#simsiam-resume")
+    page.wait_for_function(f"parseInt(document.querySelector('.kx-status span').textContent) > {step + 2}", timeout=120_000)
+    page.click("#simsiam-pause")
+
+
+def test_two_visitors_train_with_different_settings_at_once(visit):
+    first = visit(f"{LIVE}&steps=10", language="en-US")
+    second = visit(f"{LIVE}&steps=14&other_stop_gradient=true", language="zh-CN")
+    first.click("#simsiam-start")
+    second.click("#simsiam-start")
+    status(first, "10 of 10 steps")
+    status(second, "14 / 14 步")
+    spread = re.compile(r"std × √d = ([\d.]+)")
+    alike = spread.findall(second.locator(".kx-verdict").filter(has_text="第 14 步").inner_text())
+    assert alike[0] == alike[1]  # same seed, same settings
+    assert "Step 10" in first.locator(".kx-verdict").filter(has_text="Step").inner_text()
+
+
+def test_an_impossible_setting_is_named_and_the_run_is_kept(visit):
+    page = visit(f"{LIVE}&steps=4", language="en-US")
+    page.click("#simsiam-start")
+    status(page, "4 of 4 steps")
+    page.click("text=More knobs >> visible=true")
+    page.get_by_label("learning rate (0: the optimiser's)").fill("99")
+    page.click("#simsiam-start")
+    page.locator("[data-testid=toast-body]", has_text="learning_rate").first.wait_for()
+    assert "4 of 4 steps" in page.inner_text(".kx-status")

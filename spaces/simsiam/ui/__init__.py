@@ -7,16 +7,18 @@ import gradio as gr
 from shared.experiment import Experiment
 from shared.i18n import tr
 from shared.page import Page
-from spaces.simsiam.ui import live, toy
+from spaces.simsiam.ui import checkup, live, toy
 
 
 def build(page: Page) -> None:
     """Draw the tab's views."""
     with gr.Tabs() as tabs:
-        with gr.Tab(tr("真的训练", "Live training"), id="live"):
-            live.build(page, tabs)
         with gr.Tab(tr("玩具模型", "The toy"), id="toy"):
             toy.build(page, tabs)
+        with gr.Tab(tr("真的训练", "Live training"), id="live"):
+            live.build(page, tabs)
+        with gr.Tab(tr("我的坍缩了吗？", "Is mine collapsed?"), id="checkup"):
+            checkup.build(page, tabs)
 
 
 EXPERIMENT = Experiment(

@@ -19,7 +19,7 @@ from shared.page import Page, guard, knob_value
 from spaces.simsiam import data, figures
 from spaces.simsiam.duel import Duel, Match
 from spaces.simsiam.live import views
-from spaces.simsiam.settings import LIMITS, RATES
+from spaces.simsiam.settings import RATES
 
 PREDICTORS = [
     (tr("两层 MLP（学习）", "two-layer MLP (learns)"), "mlp"),
@@ -73,16 +73,13 @@ FIGURES = ("std", "loss", "effective_rank", "knn", "lag", "speed")
 
 def knobs_of(prefix: str) -> dict[str, gr.components.Component]:
     """The knobs in which the two runs may differ."""
-    default, rate = Duel(), LIMITS["predictor_rate"]
+    default = Duel()
     value = lambda name: getattr(default, prefix + name)  # noqa: E731
     return {
         f"{prefix}stop_gradient": gr.Checkbox(value("stop_gradient"), label=tr("停梯度", "stop-gradient")),
         f"{prefix}predictor": gr.Radio(PREDICTORS, value=value("predictor"), label=tr("预测器", "predictor")),
         f"{prefix}predictor_rate": gr.Number(
-            value("predictor_rate"),
-            minimum=rate[0],
-            maximum=rate[1],
-            label=tr("预测器的学习率倍数（×）", "predictor's rate (×)"),
+            value("predictor_rate"), label=tr("预测器的学习率倍数（×）", "predictor's rate (×)")
         ),
         f"{prefix}target": gr.Radio(TARGETS, value=value("target"), label=tr("目标", "target")),
         f"{prefix}batch_norm": gr.Radio(
@@ -96,8 +93,7 @@ def shared_knobs() -> dict[str, gr.components.Component]:
     default = Duel()
 
     def number(name: str, zh: str, en: str, **options) -> gr.Number:
-        low, high = LIMITS[name]
-        return gr.Number(getattr(default, name), minimum=low, maximum=high, label=tr(zh, en), **options)
+        return gr.Number(getattr(default, name), label=tr(zh, en), **options)  # Duel checks it, and names the field
 
     again = tr("重新开始后生效", "from the next start")
     datasets = [(tr("手写数字", "digits"), "digits")]
@@ -250,14 +246,11 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         link = page.link_button("live")
     progress = gr.HTML(first[-1], html_template='<div class="kx-status" role="status">${value}</div>', js_on_load=None)
     said = parts.verdict(first[-2])
-    with gr.Row():
-        clouds = [parts.figure(spec, min_width=290) for spec in first[:2]]
-        curves = [parts.figure(first[2], min_width=290)]
-    with gr.Row():
-        curves += [parts.figure(spec, min_width=290) for spec in first[3:6]]
-    with gr.Row():
-        curves += [parts.figure(spec, min_width=290) for spec in first[6:8]]
-        eigenvalues = parts.figure(first[8], min_width=290)
+    with gr.Row(elem_classes="kx-grid"):
+        clouds = [parts.figure(spec) for spec in first[:2]]
+        curves = [parts.figure(first[2])]
+        curves += [parts.figure(spec) for spec in first[3:8]]
+        eigenvalues = parts.figure(first[8])
     with gr.Row(elem_classes="kx-knobs"):
         with gr.Column(min_width=300):
             gr.HTML(f'<h3 class="kx-run-a">{figures.RUNS[0]}</h3>')
