@@ -1,7 +1,7 @@
 """Batches of equal length, so that no token is padding and attention needs no mask.
 
-A window is a random piece of a text, 512 to 4,096 tokens; a "whole" batch takes texts of nearly one length, up to
-16,384. Half of each batch is laws, half classical chapters, so that every step serves both tasks.
+A window is a random piece of a text, 512 to 4,096 tokens; a "whole" batch takes texts of nearly one length, up
+to 16,384. Laws and classical chapters share every batch, so that every step serves both tasks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from spaces.long_document.data import Document
 BOS, EOS, MASK = 0, 2, 25604
 WINDOWS = (512, 1024, 2048, 4096)
 # Four lengths an octave: few shapes, for kernels and allocators plan anew for each.
-WHOLE = tuple(base * quarter // 4 for base in (256, 512, 1024, 2048, 4096, 8192) for quarter in (4, 5, 6, 7)) + (16384,)
+WHOLE = (*(octave * part for octave in (64, 128, 256, 512, 1024, 2048) for part in (4, 5, 6, 7)), 16384)
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,12 @@ class Mix:
     whole: float
     tokens: int = 65536
     longest: int = 16384
+    laws: float = 0.5  # of the tokens
 
 
-# Masked-language training needs no whole texts; reading does, and the first 512 tokens are read often enough anyway.
+# Masked words need no whole texts. The laws have few documents and the harder task: they take more of a batch.
 MLM_MIX = Mix(windows=(0.55, 0.2, 0.15, 0.1), whole=0.0)
-TASK_MIX = Mix(windows=(0.15, 0.2, 0.2, 0.15), whole=0.3)
+TASK_MIX = Mix(windows=(0.18, 0.22, 0.2, 0.12), whole=0.28, tokens=49152, laws=0.6)
 
 
 def whole_length(document: Document, longest: int) -> int:
@@ -50,13 +51,15 @@ def cut(document: Document, length: int, random: np.random.Generator) -> np.ndar
 
 
 class Sampler:
-    """Draws batches without end; the two tasks share each, the documents of one book count less the more it has."""
+    """Draws batches without end; a book's chapters count less each, the more chapters it has."""
 
     def __init__(self, documents: list[Document], mix: Mix, seed: int = 0):
         self.random = np.random.default_rng(seed)
         self.mix = mix
         self.tasks = []
-        for task in dict.fromkeys(d.task for d in documents):
+        names = list(dict.fromkeys(d.task for d in documents))
+        self.parts = [mix.laws if task == "province" else 1 - mix.laws for task in names]
+        for task in names:
             ordered = sorted((d for d in documents if d.task == task), key=lambda d: len(d.tokens))
             sizes = {}
             for d in ordered:
@@ -74,11 +77,12 @@ class Sampler:
         return whole_length(anchor, self.mix.longest), True
 
     def pick(self, task: int, length: int, count: int, whole: bool) -> list[Document]:
-        """Up to `count` documents of a task with at least `length` tokens; for whole texts not a third longer."""
+        """Up to `count` documents of a task with at least `length` tokens, whole ones not a third longer."""
         ordered, sizes, weights = self.tasks[task]
         first = int(np.searchsorted(sizes, length))
-        last = int(np.searchsorted(sizes, length * 4 / 3)) if whole and length < self.mix.longest else len(ordered)
-        last = max(last, min(first + count, len(ordered)))
+        last = len(ordered)
+        if whole and length < self.mix.longest:
+            last = max(int(np.searchsorted(sizes, length * 4 / 3)), min(first + count, last))
         if first == last:
             return []
         p = weights[first:last] / weights[first:last].sum()
@@ -89,15 +93,17 @@ class Sampler:
         """ids (B, L) int64 and labels (B,), −1 for texts without one."""
         while True:
             length, whole = self.draw_length()
-            count = max(1, self.mix.tokens // length // len(self.tasks))
-            chosen = [d for task in range(len(self.tasks)) for d in self.pick(task, length, count, whole)]
+            counts = [max(1, round(self.mix.tokens / length * part)) for part in self.parts]
+            chosen = [d for task, count in enumerate(counts) for d in self.pick(task, length, count, whole)]
             if chosen:
                 break
         ids = np.stack([cut(d, length, self.random) for d in chosen])
         return torch.from_numpy(ids), torch.tensor([d.label for d in chosen])
 
 
-def hide(ids: Tensor, rate: float, vocabulary: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def hide(
+    ids: Tensor, rate: float, vocabulary: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
     """BERT's masking of a fixed number of tokens: 80 % <mask>, 10 % another, 10 % the same.
 
     ids (B, L) → the damaged ids (B, L), the places (M,) in the flattened batch, the true tokens there (M,).

@@ -62,7 +62,7 @@ class Trainee(nn.Module):
 
 
 def parameter_groups(trainee: Trainee, decay: float, weight_decay: float) -> list[dict]:
-    """AdamW's groups: the step shrinks by `decay` a layer from the top down; vectors have no weight decay."""
+    """AdamW's groups: steps shrink by `decay` a layer downwards, untrained parts take 3; vectors do not decay."""
     layers = trainee.classifier.config.num_hidden_layers
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in trainee.named_parameters():
@@ -71,7 +71,7 @@ def parameter_groups(trainee: Trainee, decay: float, weight_decay: float) -> lis
             depth = layers
         elif "encoder.layer." in name:
             depth = layers - 1 - int(name.split("encoder.layer.")[1].split(".")[0])
-        groups.setdefault((decay**depth, parameter.ndim > 1), []).append(parameter)
+        groups.setdefault((decay**depth if depth else 3.0, parameter.ndim > 1), []).append(parameter)
     return [
         {"params": parameters, "scale": scale, "weight_decay": weight_decay if matrix else 0.0}
         for (scale, matrix), parameters in groups.items()

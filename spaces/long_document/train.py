@@ -4,13 +4,15 @@
     python -m spaces.long_document.train --packed .carry/long --out runs/long --minutes 7
     python -m spaces.long_document.train --packed .carry/long --publish runs/long spaces/long_document/weights
 
-1. Masked words on both sets, windows of 512 to 4,096 tokens: the encoder learns the continued positions and the
-   language of its texts. 2. Variants, each from those weights: windows and whole texts, the label and masked words
-   together; each ends in the moving average of its weights. 3. The mean of the variants' weights ("soup"). The best
-   on the validation splits is kept; log.jsonl holds all of them.
+1. Masked words on both sets, windows of 512 to 4,096 tokens: the encoder learns the continued positions and
+   the language of its texts.
+2. Two rounds on windows and whole texts, the label and masked words together, the second from the first's
+   weights with more words hidden; each ends in the moving average of its weights.
+3. The mean of both rounds' weights ("soup"). The best of the three on the validation splits is kept; log.jsonl
+   holds all of them.
 
-Resumable: the same command goes on from --state (every --save-every seconds); --from DIR starts from a classifier
-and leaves step 1 out. OUT holds the log, config.json and the weights in parts under 16 MiB, bf16.
+Resumable: the same command goes on from --state (every --save-every seconds); --from DIR starts from a
+classifier and leaves step 1 out. OUT holds the log, config.json and bf16 weights in parts under 16 MiB.
 Try first: --tiny --minutes 1, on a CPU.
 """
 
@@ -25,7 +27,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import BertForSequenceClassification, BertModel
 
@@ -39,10 +41,10 @@ from spaces.long_document.positions import extend_positions
 from spaces.long_document.trainer import Stage, Trainer
 from spaces.long_document.validate import score, validate
 
-WORDS = Stage("words", 0.28, 4e-4, MLM_MIX, hidden=0.2, words=1.0, labels=0.0, average=0.0)
+WORDS = Stage("words", "e5", 0.26, 4e-4, MLM_MIX, hidden=0.2, words=1.0, labels=0.0, average=0.0)
 VARIANTS = (
-    Stage("steady", 0.36, 1.5e-4, TASK_MIX, layer_decay=0.9, words=0.1),
-    Stage("bold", 0.36, 3e-4, TASK_MIX, layer_decay=0.95, hidden=0.25, words=0.2, smoothing=0.1),
+    Stage("first", "words", 0.37, 1.5e-4, TASK_MIX, layer_decay=0.9, words=0.1),
+    Stage("second", "first", 0.37, 1.5e-4, TASK_MIX, layer_decay=0.95, hidden=0.25, words=0.1, smoothing=0.1),
 )
 
 
@@ -51,7 +53,10 @@ class Run:
 
     def __init__(self, arguments: argparse.Namespace):
         self.arguments, self.out, self.state = arguments, Path(arguments.out), Path(arguments.state)
-        self.accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
+        self.accelerator = Accelerator(
+            mixed_precision="bf16" if torch.cuda.is_available() else "no",
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        )
         for folder in (self.out, self.state):
             folder.mkdir(parents=True, exist_ok=True)
         self.place = self.state / "progress.json"
@@ -60,7 +65,8 @@ class Run:
         self.start = time.perf_counter() - self.progress["used"]
         self.pack = read_pack(arguments.packed)
         self.kernels, speeds = fastest_kernels(self.accelerator.device)
-        self.log(device=str(self.accelerator.device), kernels=[k.name for k in self.kernels], milliseconds=speeds)
+        order = [kernel.name for kernel in self.kernels]
+        self.log(device=str(self.accelerator.device), kernels=order, milliseconds=speeds)
 
     @property
     def used(self) -> float:
@@ -82,13 +88,13 @@ class Run:
             self.place.write_text(json.dumps(self.progress))
 
     def budget(self, stages: list[Stage]) -> float:
-        """Seconds for the first of the stages left, when time is kept to validate all that follow and the soup."""
+        """Seconds for the first of the stages left, when time is kept to validate them and the soup."""
         validated = sum(stage.labels > 0 for stage in stages) + 1
         left = self.arguments.minutes * 60 - self.used - self.arguments.reserve * validated
         return max(1.0, left * stages[0].share / sum(stage.share for stage in stages))
 
     def first_model(self) -> BertForSequenceClassification:
-        """What the run begins with: a classifier, e5 decoded from the pack, or (--tiny) two layers at random."""
+        """What the run begins with: a classifier, e5 from the pack, or (--tiny) two layers at random."""
         if self.arguments.weights:
             return BertForSequenceClassification.from_pretrained(self.arguments.weights, dtype=torch.float32)
         torch.manual_seed(self.arguments.seed)
@@ -103,8 +109,8 @@ class Run:
         return BertForSequenceClassification.from_pretrained(self.state / name, dtype=torch.float32)
 
     def train(self, stage: Stage, later: list[Stage]) -> BertForSequenceClassification:
-        """One stage from the weights of step 1, resumed where it was interrupted."""
-        classifier = extend_positions(self.load(WORDS.name))
+        """One stage, resumed where it was interrupted."""
+        classifier = extend_positions(self.load(stage.start))
         trainer = Trainer(self.accelerator, stage, classifier, self.state, self.arguments.seed)
         budget = self.budget([stage, *later])
         if self.progress["stage"] == stage.name:
@@ -129,8 +135,8 @@ class Run:
         """Validate as it would be shipped (bf16 where that is fast) and keep it if it is the best."""
         if not self.accelerator.is_main_process:
             return
-        shipped = copy.deepcopy(model).to(torch.bfloat16 if self.accelerator.device.type == "cuda" else torch.float32)
-        shipped.to(self.accelerator.device)
+        device = self.accelerator.device
+        shipped = copy.deepcopy(model).to(device, torch.bfloat16 if device.type == "cuda" else torch.float32)
         with sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]):
             report = validate(shipped, validation(self.pack, self.arguments.validate))
         better = score(report) > self.progress["best"]
@@ -179,13 +185,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", default="runs/long", help="the log and the best weights")
     parser.add_argument("--state", default="runs/long_state", help="where the run keeps its place")
     parser.add_argument("--minutes", type=float, default=7, help="for everything, validation included")
-    parser.add_argument("--save-every", type=float, default=120, help="seconds between places to resume from")
+    parser.add_argument("--save-every", type=float, default=120, help="seconds between two saved places")
     parser.add_argument("--reserve", type=float, default=20, help="seconds to validate one variant")
-    parser.add_argument("--validate", type=int, default=300, help="documents of each validation split at most")
+    parser.add_argument("--validate", type=int, default=300, help="documents of a validation split at most")
     parser.add_argument("--from", dest="weights", help="a classifier to go on from, instead of e5")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--tiny", action="store_true", help="two random layers and small batches, to try it out")
-    parser.add_argument("--publish", nargs=2, metavar=("OUT", "DIR"), help="only: OUT's weights as a checkpoint")
+    parser.add_argument("--tiny", action="store_true", help="two random layers, small batches, to try it")
+    parser.add_argument("--publish", nargs=2, metavar=("OUT", "DIR"), help="only join OUT's weights")
     return parser.parse_args(argv)
 
 

@@ -1,9 +1,10 @@
-"""One stage of training: a budget of seconds, a step size that follows it, a moving average, a place to resume."""
+"""One stage of training: a budget of seconds, a step size that follows it, a moving average, a way back."""
 
 from __future__ import annotations
 
 import math
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ class Stage:
     """What a stage does; its part of the time is `share`, and a loss whose weight is 0 is not computed."""
 
     name: str
+    start: str  # the stage whose weights it begins with
     share: float
     rate: float
     mix: Mix
@@ -47,7 +49,12 @@ class Trainer:
     """Trains one classifier (extended already) for one stage; `folder` keeps the place to resume."""
 
     def __init__(
-        self, accelerator: Accelerator, stage: Stage, classifier: BertForSequenceClassification, folder: Path, seed: int
+        self,
+        accelerator: Accelerator,
+        stage: Stage,
+        classifier: BertForSequenceClassification,
+        folder: Path,
+        seed: int,
     ):
         self.accelerator, self.stage, self.folder, self.seed = accelerator, stage, folder, seed
         trainee = Trainee(classifier)
@@ -75,12 +82,18 @@ class Trainer:
         return {"stage": self.stage.name, "steps": self.steps, "spent": self.spent}
 
     def fit(
-        self, documents: list[Document], budget: float, every: float, report: Callable[..., None], save: Callable
+        self,
+        documents: list[Document],
+        budget: float,
+        every: float,
+        report: Callable[..., None],
+        save: Callable[[dict], None],
     ) -> BertForSequenceClassification:
-        """Train until `budget` seconds are spent; `report` gets a line every tenth, `save` a place every `every` s."""
-        seed = self.seed + 1000 * self.steps + self.accelerator.process_index
+        """Train for `budget` seconds; `report` gets ten lines, `save` a place to resume every `every` s."""
+        seed = zlib.crc32(f"{self.stage.name} {self.seed} {self.steps} {self.accelerator.process_index}".encode())
         sampler, generator = Sampler(documents, self.stage.mix, seed), torch.Generator().manual_seed(seed)
-        begin, saved, tally = time.perf_counter() - self.spent, time.perf_counter(), Tally(self.accelerator.device)
+        saved, tally = time.perf_counter(), Tally(self.accelerator.device)
+        begin = saved - self.spent
         self.trainee.train()
         while (done := self._elapsed(begin) / budget) < 1:
             for group in self.optimiser.param_groups:
@@ -101,13 +114,18 @@ class Trainer:
             self.spent = float(self.accelerator.gather(mine).max())
         return self.spent
 
+    def _put(self, tensor: torch.Tensor) -> torch.Tensor:
+        """To the device without waiting for what it still computes."""
+        device = self.accelerator.device
+        return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
+
     def step(self, sampler: Sampler, generator: torch.Generator) -> tuple[torch.Tensor, int]:
         """One batch; returns (label loss, word loss) on the device, and the number of tokens."""
-        stage, device = self.stage, self.accelerator.device
+        stage = self.stage
         ids, labels = sampler.next()
         vocabulary = self.classifier.config.vocab_size
-        damaged, *hidden = (x.to(device, non_blocking=True) for x in hide(ids, stage.hidden, vocabulary, generator))
-        targets = smoothed_targets(labels, stage.smoothing).to(device) if stage.labels else None
+        damaged, *hidden = (self._put(x) for x in hide(ids, stage.hidden, vocabulary, generator))
+        targets = self._put(smoothed_targets(labels, stage.smoothing)) if stage.labels else None
         with self.accelerator.autocast():
             label, word = self.trainee(damaged, hidden if stage.words else None, targets)
         self.accelerator.backward(stage.labels * label + stage.words * word)

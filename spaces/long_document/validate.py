@@ -48,7 +48,7 @@ def best_labels(logits: Tensor, task: str) -> np.ndarray:
 
 
 def validate(model: BertForSequenceClassification, splits: dict[str, list[Document]]) -> dict:
-    """split → reading → {"accuracy", "macro_f1"}, and "documents" a split; the model is left in evaluation mode."""
+    """split → reading → {"accuracy", "macro_f1"}, and "documents"; the model is left in evaluation mode."""
     model.eval()
     report: dict = {}
     for split, documents in splits.items():
