@@ -77,8 +77,10 @@ class Case:
         return pairs * self.heads * self.dim * (14 if self.backward else 4)
 
 
-bert, gpt2, cpm = (partial(Case, *shape) for shape in (("BERT", 32, 12, 512, 64), ("GPT-2", 16, 12, 1024, 64),
-                                                       ("CPM", 4, 32, 1024, 80)))
+bert = partial(Case, "BERT", 32, 12, 512, 64)
+gpt2 = partial(Case, "GPT-2", 16, 12, 1024, 64)
+cpm = partial(Case, "CPM", 4, 32, 1024, 80)
+document = partial(Case, "document", dim=32, heads=12, linear=True)
 CASES = (
     bert(), bert(dtype=torch.float16), bert(dtype=torch.float32), bert(padding="right"),
     bert(backward=True), bert(padding="right", backward=True),
@@ -87,10 +89,9 @@ CASES = (
     cpm(causal=True), cpm(causal=True, dtype=torch.float16), cpm(causal=True, queries=1),
     cpm(causal=True, queries=1, padding="left"),
     Case("7B", 1, 32, 8192, 128, causal=True),
-    Case("document", 1, 12, 16_384, 32, linear=True),
-    Case("document", 2, 12, 16_384, 32, padding="right", linear=True),
-    Case("document", 1, 12, 16_384, 32, causal=True, linear=True),
-    Case("document", 1, 12, 65_536, 32, linear=True), Case("document", 1, 12, 262_144, 32, linear=True),
+    document(batch=1, length=16_384), document(batch=1, length=16_384, causal=True),
+    document(batch=2, length=16_384, padding="right"),
+    document(batch=1, length=65_536), document(batch=1, length=262_144),
 )
 
 
@@ -152,7 +153,8 @@ def variants(case: Case) -> dict[str, tuple[Callable, Callable]]:
     exact = partial(attention, backend="sdpa")
     found["sdpa"] = (exact, nullcontext)
     for kernel in (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION):
-        found[f"sdpa {kernel.name.removesuffix('_ATTENTION').lower()}"] = (exact, partial(sdpa_kernel, kernel))
+        name = kernel.name.removesuffix("_ATTENTION").lower()
+        found[f"sdpa {name}"] = (exact, partial(sdpa_kernel, kernel))
     if case.linear:
         found |= {name: (partial(attention, backend=name), nullcontext) for name in ("performer", "taylor")}
     return found
@@ -207,7 +209,7 @@ def measure(case: Case) -> list[dict]:
 
         try:
             with context():
-                out = run()[:, :, rows].double()
+                out = run().detach()[:, :, rows].double()
                 row["error"] = float((out - exact).abs().max() / exact.abs().max())
                 seconds = gpu_seconds(run)
             row |= {"ms": seconds * 1e3, "tflops": case.flops(mask) / seconds / 1e12,
@@ -218,11 +220,10 @@ def measure(case: Case) -> list[dict]:
         out = None
         gc.collect()
         torch.cuda.empty_cache()
-    fastest = min((row["ms"] for row in out_rows if "ms" in row and row["variant"] not in ("performer", "taylor")),
-                  default=float("nan"))
-    for row in out_rows:
-        if "ms" in row:
-            row["ratio"] = row["ms"] / fastest
+    timed = [row for row in out_rows if "ms" in row]
+    fastest = min(row["ms"] for row in timed if row["variant"] not in ("performer", "taylor"))
+    for row in timed:
+        row["ratio"] = row["ms"] / fastest
     return out_rows
 
 
@@ -244,7 +245,8 @@ def cpu_row(length: int, backend: str, causal: bool, heads: int, dim: int) -> di
         start = time.perf_counter()
         attention(q, k, v, is_causal=causal, backend=backend)
         times.append(time.perf_counter() - start)
-    return {"length": length, "variant": backend, "causal": causal, "heads": heads, "dim": dim,
+    return {"case": "document", "shape": [1, heads, length, length, dim], "dtype": "float32",
+            "causal": causal, "padding": "", "backward": False, "variant": backend,
             "ms": min(times) * 1e3, "peak_mb": resident_mb("VmHWM") - before}
 
 
@@ -262,22 +264,22 @@ def cpu_rows(longest: int, heads: int, dim: int) -> Iterator[list[dict]]:
 
 def line(row: dict) -> str:
     """One row of the table."""
-    where = " ".join(str(word) for word in (
-        row.get("case", ""), "×".join(map(str, row.get("shape", (row.get("heads"), row.get("length"), row.get("dim"))))),
-        row.get("dtype", "float32"), "causal" * row["causal"], row.get("padding", ""),
-        "+backward" * row.get("backward", False)) if word)
+    words = (row["case"], "×".join(map(str, row["shape"])), row["dtype"], "causal" * row["causal"],
+             row["padding"], "+backward" * row["backward"])
+    where = " ".join(word for word in words if word)
     if "unavailable" in row:
-        return f"{where:58} {row['variant']:24} — {row['unavailable'][:70]}"
+        return f"{where:56} {row['variant']:24} — {row['unavailable'][:70]}"
     speed = f"{row['tflops']:8.1f} TFLOP/s  error {row['error']:.1e}" if "tflops" in row else ""
-    return (f"{where:58} {row['variant']:24} {row['ms']:10.3f} ms {row['ratio']:7.2f}× "
+    return (f"{where:56} {row['variant']:24} {row['ms']:10.3f} ms {row['ratio']:7.2f}× "
             f"{row['peak_mb']:8.0f} MB {speed}")
 
 
 def machine(device: str) -> dict:
     """What the numbers were measured on."""
-    about = {"torch": torch.__version__, "python": platform.python_version(), "threads": torch.get_num_threads(),
-             "device": device, "auto": {c: choose(device, "padded" in c, "causal" in c)
-                                        for c in ("plain", "causal", "padded", "padded causal")}}
+    situations = ("plain", "causal", "padded", "padded causal")
+    about = {"torch": torch.__version__, "python": platform.python_version(),
+             "threads": torch.get_num_threads(), "device": device,
+             "auto": {name: choose(device, "padded" in name, "causal" in name) for name in situations}}
     if device == "cuda":
         about |= {"gpu": torch.cuda.get_device_name(), "cuda": torch.version.cuda,
                   "cudnn": torch.backends.cudnn.version()}
@@ -290,14 +292,16 @@ def machine(device: str) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--max", type=int, default=16_384, help="longest sequence on the CPU (default: %(default)s)")
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("cpu", "cuda"),
+                        default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--max", type=int, default=16_384, help="longest on the CPU (default: %(default)s)")
     parser.add_argument("--heads", type=int, default=12, help="heads on the CPU (default: %(default)s)")
-    parser.add_argument("--dim", type=int, default=32, help="size of a head on the CPU (default: %(default)s)")
+    parser.add_argument("--dim", type=int, default=32, help="a head's size on the CPU (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="write every number here as well")
     args = parser.parse_args()
-    warnings.filterwarnings("ignore", category=UserWarning)  # torch says at length why a kernel was not chosen
+    warnings.filterwarnings("ignore", category=UserWarning)  # torch's, on each kernel not chosen
     report = {"machine": machine(args.device), "rows": []}
     print(report["machine"])
     groups = cpu_rows(args.max, args.heads, args.dim) if args.device == "cpu" else map(measure, CASES)

@@ -98,8 +98,8 @@ def log_features(x: torch.Tensor, omega: torch.Tensor,
                  kind: Kind) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Features of x (…, D) up to the constant 1/√F as (log, base), φ = base · exp(log).
 
-    log is (…, F), or (…, 1) where all features share it; base is (…, F), or None for ones. They are
-    apart so that a caller can subtract a maximum before the exponential.
+    Either log (…, F) and None for ones, or log (…, 1), which the features share, and base (…, F): apart,
+    so that a caller can subtract a maximum before the exponential.
     """
     projected, half_square = x @ omega.mT, x.square().sum(-1, keepdim=True) / 2
     if kind == "positive":
