@@ -1,0 +1,241 @@
+"""Trains the small CPM on packed tokens: `python -m spaces.chat.train --packed .carry/chat --out runs/chat --minutes N`.
+
+The packed tokens come from `python -m spaces.chat.data`. One JSON line a validation goes to OUT/log.jsonl and to the
+screen: bits per character of every source on its held-out texts, counted as `spaces.chat.evaluate` counts them. OUT gets
+the weights of the best validation in Hugging Face format, bfloat16, in shards under 16 MB. The learning rate follows the
+clock: up, level, and linearly to zero when the minutes are over. A run that is cut off goes on where it was when it is
+started again with the same OUT; --from takes weights alone and begins a new schedule.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from transformers import GPT2LMHeadModel
+
+from spaces.chat.batches import COPIES, Batches, shuffled
+from spaces.chat.data import load, question_form, starts
+from spaces.chat.evaluate import nats
+from spaces.chat.model import configuration, hidden_states
+from spaces.chat.optim import optimisers
+
+WARMUP, LEVEL = 0.02, 0.30  # shares of the run: the rate rises until the first and falls from the second
+# Bits per character to reach, by source: 0.8 or 0.9 of an order-8 PPMd's.
+TARGETS = {"smilechat": 2.77, "kdconv": 2.56, "literature": 6.47, "poems": 6.35, "tech": 3.42, "wiki": 6.43}
+VALIDATION_TOKENS = 60_000  # a source
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run does; see --help for the fields."""
+
+    packed: Path
+    out: Path
+    state: Path
+    minutes: float
+    lr: float
+    dropout: float
+    rows: int
+    accumulate: int
+    validate_every: float
+    seed: int
+    tiny: bool
+    start: Path | None
+
+
+def rate(progress: float) -> float:
+    """Learning rate as a share of its peak, at a progress from 0 to 1."""
+    if progress < WARMUP:
+        return max(progress / WARMUP, 0.01)
+    return 1.0 if progress < LEVEL else max(0.0, (1 - progress) / (1 - LEVEL))
+
+
+def precision(device: torch.device) -> torch.autocast:
+    """bfloat16 autocast on CUDA, float32 elsewhere."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+class LossOfBatch(torch.nn.Module):
+    """Mean −ln p of a batch's targets, bfloat16 on a GPU; one module, so that one graph holds layers, output and loss."""
+
+    def __init__(self, model: GPT2LMHeadModel):
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        with precision(ids.device):
+            logits = self.model.lm_head(hidden_states(self.model, ids)).flatten(0, 1)
+        return F.cross_entropy(logits.float(), targets.flatten())
+
+
+class Run:
+    """One training run: model, optimisers, batches, clock, log and checkpoints."""
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+        self.accelerator = Accelerator(mixed_precision="no")  # the loss sees to its own precision
+        self.device = self.accelerator.device
+        torch.manual_seed(plan.seed)
+        torch.set_float32_matmul_precision("high")
+        self.meta, streams, held_out = load(plan.packed)
+        streams["questions"] = question_form(streams, self.meta)
+        self.model = self._model()
+        context = self.model.config.n_positions
+        stream = shuffled(streams, self.meta["eod"], COPIES if not plan.tiny else dict.fromkeys(COPIES, 1), plan.seed)
+        seed = plan.seed + self.accelerator.process_index
+        self.batches = Batches(stream, self.meta["eod"], context, self.device, seed)
+        self.validation = {s: self._documents(ids) for s, ids in held_out.items() if len(ids)}
+        optims = optimisers(self.model, plan.lr)
+        self.loss, *self.optims = self.accelerator.prepare(LossOfBatch(self.model), *optims)
+        if self.device.type == "cuda":
+            self.loss.compile(dynamic=False)
+        self.steps, self.elapsed, self.best = 0, 0.0, math.inf
+        plan.out.mkdir(parents=True, exist_ok=True)
+        self._resume()
+
+    def _model(self) -> GPT2LMHeadModel:
+        """A new model, or the weights given, in float32 with this run's dropout."""
+        how = {"attn_implementation": "sdpa"}  # what a compiled graph takes best; weights do not depend on it
+        drop = {f"{kind}_pdrop": self.plan.dropout for kind in ("resid", "embd", "attn")}
+        if self.plan.start:
+            return GPT2LMHeadModel.from_pretrained(self.plan.start, dtype=torch.float32, **how, **drop).to(self.device)
+        config = configuration(self.meta["vocab_size"], self.meta["eod"], self.plan.tiny)
+        config.update(drop)
+        return GPT2LMHeadModel._from_config(config, **how).to(self.device)
+
+    def _documents(self, ids: np.ndarray) -> list[np.ndarray]:
+        """Held-out documents of one stream, without their <eod>, up to VALIDATION_TOKENS."""
+        edges = starts(ids, self.meta["eod"])
+        edges = edges[edges <= max(VALIDATION_TOKENS // (20 if self.plan.tiny else 1), edges[1])]
+        return [ids[a + 1 : b].astype(np.int64) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+    def step(self) -> torch.Tensor:
+        """One update from `accumulate` batches; returns the mean loss, still on the device."""
+        progress = self.elapsed / (60 * self.plan.minutes)
+        for optimiser in self.optims:
+            for group in optimiser.param_groups:
+                group["lr"] = group["peak"] * rate(progress)
+        total = torch.zeros((), device=self.device)
+        for _ in range(self.plan.accumulate):
+            loss = self.loss(*self.batches.draw(self.plan.rows)) / self.plan.accumulate
+            self.accelerator.backward(loss)
+            total += loss.detach()
+        self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimiser in self.optims:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        self.steps += 1
+        return total
+
+    @torch.no_grad()
+    def validate(self, **figures) -> None:
+        """Log bits per character of every source and keep the weights if they are the best so far."""
+        self.model.eval()
+        bits = {}
+        for source, rows in self.validation.items():
+            with precision(self.device):
+                total = nats(self.model, rows, self.meta["eod"]).sum() / math.log(2)
+            bits[source] = round(float(total) / self._characters(rows), 4)
+        self.model.train()
+        ratio = sum(bits[s] / TARGETS[s] for s in TARGETS if s in bits) / max(1, sum(s in bits for s in TARGETS))
+        line = {"step": self.steps, "minutes": round(self.elapsed / 60, 2), **figures, "bits": bits}
+        line |= {"mean_ratio_to_target": round(ratio, 4), "passes": round(self.batches.passes(), 3)}
+        if self.accelerator.is_main_process:
+            print(json.dumps(line), flush=True)
+            with open(self.plan.out / "log.jsonl", "a") as log:
+                log.write(json.dumps(line) + "\n")
+        if ratio < self.best:
+            self.best = ratio
+            self.save()
+
+    def _characters(self, rows: list[np.ndarray]) -> int:
+        """Characters of the rows: the sum over their tokens, a byte piece counting where a character begins."""
+        table = np.array(self.meta["token_characters"])
+        return int(sum(table[row].sum() for row in rows))
+
+    def save(self) -> None:
+        """Weights in bfloat16 to OUT: four shards, their index and two configurations."""
+        if not self.accelerator.is_main_process:
+            return
+        state = {name: p.detach().to("cpu", torch.bfloat16) for name, p in self.model.state_dict().items()}
+        state.pop("lm_head.weight")  # tied to the word embedding
+        self.model.save_pretrained(self.plan.out, state_dict=state, max_shard_size="16MB")
+
+    def checkpoint(self) -> None:
+        """All that resuming needs, in one file that is replaced as a whole."""
+        state = {
+            "model": self.model.state_dict(), "optims": [o.state_dict() for o in self.optims], "steps": self.steps,
+            "elapsed": self.elapsed, "best": self.best, "rows_drawn": self.batches.rows_drawn,
+            "random": [torch.get_rng_state(), self.batches.generator.get_state()],
+        }  # fmt: skip
+        if self.accelerator.is_main_process:
+            self.plan.state.parent.mkdir(parents=True, exist_ok=True)
+            new = self.plan.state.with_suffix(".new")
+            torch.save(state, new)
+            new.replace(self.plan.state)
+
+    def _resume(self) -> None:
+        """Go on from the checkpoint where there is one."""
+        if not self.plan.state.is_file():
+            return
+        state = torch.load(self.plan.state, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        for optimiser, saved in zip(self.optims, state["optims"], strict=True):
+            optimiser.load_state_dict(saved)
+        self.steps, self.elapsed, self.best = state["steps"], state["elapsed"], state["best"]
+        self.batches.rows_drawn = state["rows_drawn"]
+        torch.set_rng_state(state["random"][0].cpu())
+        self.batches.generator.set_state(state["random"][1].cpu())
+
+    def train(self) -> None:
+        """Steps until the minutes are over; the clock does not count compiling."""
+        self.model.train()
+        end = 60 * self.plan.minutes
+        mean = self.step()
+        loss, since, tokens = mean.item(), time.monotonic(), 0  # .item() waits for the compiled graph
+        last_validation = self.elapsed
+        per_step = self.plan.rows * self.plan.accumulate * self.batches.context * self.accelerator.num_processes
+        begun = self.elapsed
+        while self.elapsed < end:
+            mean = self.step()
+            tokens += per_step
+            if self.steps % 10 == 0:
+                loss = mean.item()  # waits for the device, so that the clock is honest
+            self.elapsed = begun + time.monotonic() - since
+            if self.elapsed - last_validation >= self.plan.validate_every and self.elapsed < 0.97 * end:
+                self.validate(loss=round(loss, 4), tokens_per_second=round(tokens / (time.monotonic() - since)))
+                self.checkpoint()
+                last_validation = self.elapsed
+        speed = round(tokens / max(1e-9, time.monotonic() - since))
+        self.validate(loss=round(mean.item(), 4), tokens_per_second=speed)
+        self.checkpoint()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--packed", type=Path, default=Path(".carry/chat"))
+    parser.add_argument("--out", type=Path, default=Path("runs/chat"))
+    parser.add_argument("--state", type=Path, default=Path("runs/chat_state.pt"), help="checkpoint to resume from")
+    parser.add_argument("--minutes", type=float, default=60.0, help="of training; compiling comes on top")
+    parser.add_argument("--lr", type=float, default=3e-3, help="peak learning rate")
+    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--rows", type=int, default=96, help="of one context each, in a batch")
+    parser.add_argument("--accumulate", type=int, default=2, help="batches an update")
+    parser.add_argument("--validate-every", type=float, default=75.0, help="seconds")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tiny", action="store_true", help="a model for tests")
+    parser.add_argument("--from", dest="start", type=Path, help="folder of weights to begin with")
+    Run(Plan(**vars(parser.parse_args()))).train()
+
+
+if __name__ == "__main__":
+    main()
