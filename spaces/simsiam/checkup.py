@@ -25,7 +25,8 @@ from sklearn.metrics import silhouette_score
 from spaces.simsiam import metrics
 
 SAMPLE, SILHOUETTE, NEIGHBOURS, COMPONENTS = 5000, 1500, 10, 50
-COMPLETE, PARTIAL, FEW, TIGHT, NOISE = 0.1, 0.5, 0.1, 0.05, 0.02
+COMPLETE, PARTIAL, FEW, NOISE = 0.1, 0.5, 0.1, 0.02
+TIGHT, APART, THIN = 0.2, 0.75, 0.05  # a cluster's std over the whole's; silhouette; share of directions
 ENOUGH = 20  # rows below which no verdict is given
 
 
@@ -52,7 +53,7 @@ class Report:
     possible_rank: int  # min(d, number of distinct rows)
     spectrum: np.ndarray  # log10 of the covariance's eigenvalues, largest first, at least −12
     clusters: tuple[Cluster, ...]
-    within: float | None  # share of the variance inside the clusters
+    separation: float | None  # the clusters' silhouette, −1 … 1: about 0.5 for slices of a continuum
     overlap: float | None  # of neighbours between halves of the dimensions: 0 chance, 1 the same
     kind: str  # complete, partial, dimensional, local, noise, healthy or too_few
     zh: str
@@ -66,7 +67,7 @@ def examine(z: np.ndarray) -> Report:
     norms = np.linalg.norm(sample.astype(np.float64), axis=1)
     unit = (sample[norms > 0] / norms[norms > 0, None]).astype(np.float32)
     distinct = len(np.unique(unit, axis=0))
-    measured = _measure(unit, generator) if distinct > 1 else _nothing(unit)
+    measured = _measure(unit, distinct, generator) if distinct > 1 else _nothing(unit)
     facts = {
         "rows": len(z),
         "dim": z.shape[1],
@@ -82,38 +83,41 @@ def examine(z: np.ndarray) -> Report:
 def _nothing(unit: np.ndarray) -> dict:
     """All rows are one point, or zero."""
     flat = np.full(unit.shape[1], -12.0)
-    return {"std": 0.0, "effective_rank": 1.0, "spectrum": flat, "clusters": (), "within": None, "overlap": None}
+    return {"std": 0.0, "effective_rank": 1.0, "spectrum": flat, "clusters": (), "separation": None, "overlap": None}
 
 
-def _measure(unit: np.ndarray, generator: np.random.Generator) -> dict:
+def _measure(unit: np.ndarray, distinct: int, generator: np.random.Generator) -> dict:
     tensor = torch.from_numpy(unit)
-    clusters, within = _clusters(unit)
+    clusters, separation = _clusters(unit, distinct)
     return {
         "std": metrics.spread(tensor),
         "effective_rank": metrics.effective_rank(tensor),
         "spectrum": metrics.spectrum(tensor).clamp(min=1e-12).log10().numpy(),
         "clusters": clusters,
-        "within": within,
+        "separation": separation,
         "overlap": _overlap(tensor, generator),
     }
 
 
-def _clusters(unit: np.ndarray) -> tuple[tuple[Cluster, ...], float | None]:
-    """The k-means clustering with the best silhouette, and the share of the variance inside its clusters."""
+def _clusters(unit: np.ndarray, distinct: int) -> tuple[tuple[Cluster, ...], float | None]:
+    """The k-means clustering with the best silhouette, largest cluster first, and that silhouette."""
     if len(unit) < ENOUGH:
         return (), None
-    centred = unit - unit.mean(0)
-    scores = _scores(centred)
-    fits = [KMeans(k, n_init=2, random_state=0).fit_predict(scores) for k in (2, 4, 8, 16, 32) if k * 5 <= len(unit)]
+    scores = _scores(unit - unit.mean(0))
+    counts = sorted({k for k in (2, 4, 8, 16, 32, distinct) if k * 5 <= len(unit) and k <= min(distinct, 32)})
+    fits = [KMeans(k, n_init=2, random_state=0).fit_predict(scores) for k in counts]
     part = np.random.default_rng(0).permutation(len(unit))[:SILHOUETTE]
-    fits = [fit for fit in fits if 1 < len(np.unique(fit[part])) < len(part)]
-    if not fits:
+    judged = [(silhouette_score(scores[part], fit[part]), fit) for fit in fits if _can_be_judged(fit[part])]
+    if not judged:
         return (), None
-    labels = max(fits, key=lambda fit: silhouette_score(scores[part], fit[part]))
-    parts = [unit[labels == label] for label in np.unique(labels)]
-    inside = sum(((part - part.mean(0)) ** 2).sum() for part in parts)
-    found = sorted((_cluster(part) for part in parts), key=lambda cluster: -cluster.rows)
-    return tuple(found), float(inside / (centred**2).sum())
+    separation, labels = max(judged, key=lambda pair: pair[0])
+    found = (_cluster(unit[labels == label]) for label in np.unique(labels))
+    return tuple(sorted(found, key=lambda cluster: -cluster.rows)), float(separation)
+
+
+def _can_be_judged(labels: np.ndarray) -> bool:
+    """silhouette_score needs 2 … N − 1 clusters."""
+    return 1 < len(np.unique(labels)) < len(labels)
 
 
 def _scores(centred: np.ndarray) -> np.ndarray:
@@ -135,7 +139,7 @@ def _overlap(unit: torch.Tensor, generator: np.random.Generator) -> float | None
     """Common neighbours by two random halves of the dimensions, 0 at chance, 1 where all are common."""
     rows, dim = unit.shape
     k = min(NEIGHBOURS, rows // 3)
-    if dim < 2 or k < 1:
+    if dim < 4 or k < 1:
         return None
     order = torch.from_numpy(generator.permutation(dim))
     near = [_nearest(unit[:, half], k) for half in (order[: dim // 2], order[dim // 2 :])]
@@ -153,36 +157,56 @@ def _nearest(part: torch.Tensor, k: int) -> torch.Tensor:
 
 def _verdict(facts: dict) -> dict[str, str]:
     kind = _kind(facts)
-    zh, en = SENTENCES[kind]
-    words = {name: f"{value:.2f}" if isinstance(value, float) else value for name, value in facts.items()}
     clusters = facts["clusters"]
-    words["count"] = len(clusters)
-    words["cluster_rank"] = f"{np.median([c.effective_rank for c in clusters]):.1f}" if clusters else "–"
-    words["within"] = f"{facts['within']:.1%}" if facts["within"] is not None else "–"
-    words["effective_rank"] = f"{facts['effective_rank']:.1f}"
-    words["std"] = f"{facts['std']:.3f}"
-    return {"kind": kind, "zh": zh.format(**words), "en": en.format(**words)}
+    typical = _typical(clusters)
+    words = facts | {
+        "std": f"{facts['std']:.3f}",
+        "effective_rank": f"{facts['effective_rank']:.1f}",
+        "overlap": f"{facts['overlap']:.2f}" if facts["overlap"] is not None else "–",
+        "count": len(clusters),
+        "cluster_std": f"{typical.std:.3f}" if typical else "–",
+        "cluster_rank": f"{typical.effective_rank:.1f}" if typical else "–",
+    }
+    zh, en = (text.format(**words) for text in SENTENCES[kind])
+    for name, (extra_zh, extra_en) in EXTRAS.items():
+        if facts[name] > (facts["sampled"] // 10 if name == "duplicates" else 0):
+            zh, en = zh + extra_zh.format(**words), en + extra_en.format(**words)
+    return {"kind": kind, "zh": zh, "en": en}
+
+
+def _typical(clusters: tuple[Cluster, ...]) -> Cluster | None:
+    """The cluster of the median row, by spread."""
+    if not clusters:
+        return None
+    ordered = sorted(clusters, key=lambda cluster: cluster.std)
+    counted = np.cumsum([cluster.rows for cluster in ordered])
+    return ordered[int(np.searchsorted(counted, counted[-1] / 2))]
 
 
 def _kind(facts: dict) -> str:
     """The coarsest failure first: what is collapsed completely is also collapsed in every other way."""
-    if facts["std"] < COMPLETE and facts["rows"] - facts["zero_rows"] >= 2 and facts["dim"] > 1:
+    measured = facts["sampled"] - facts["zero_rows"]
+    if measured == 0 or (facts["std"] < COMPLETE and facts["dim"] > 1):
         return "complete"
-    if facts["sampled"] - facts["zero_rows"] < ENOUGH or facts["dim"] < 2:
-        return "complete" if facts["zero_rows"] == facts["sampled"] else "too_few"
+    if measured < ENOUGH or facts["dim"] < 2:
+        return "too_few"
     if facts["std"] < PARTIAL:
         return "partial"
     if facts["effective_rank"] < max(1.5, FEW * facts["possible_rank"]):
         return "dimensional"
-    if facts["within"] is not None and (facts["within"] < TIGHT or _thin(facts)):
+    if _local(facts):
         return "local"
     return "noise" if facts["overlap"] is not None and facts["overlap"] < NOISE else "healthy"
 
 
-def _thin(facts: dict) -> bool:
-    """Whether the typical cluster has far fewer directions of its own than it could."""
-    share = [c.effective_rank / min(facts["dim"], c.rows - 1) for c in facts["clusters"] if c.rows > 2]
-    return facts["dim"] > 9 and bool(share) and float(np.median(share)) < FEW / 2
+def _local(facts: dict) -> bool:
+    """Whether half of the rows lie in clusters that are points, or have far fewer directions than they could."""
+    typical = _typical(facts["clusters"])
+    if typical is None or typical.rows < 3:
+        return False
+    point = facts["separation"] > APART and typical.std < TIGHT * facts["std"]
+    share = typical.effective_rank / min(facts["dim"], typical.rows - 1)
+    return point or (facts["dim"] > 9 and share < THIN)
 
 
 SENTENCES = {
@@ -203,11 +227,11 @@ SENTENCES = {
         " of {dim} (the line is a tenth of the possible {possible_rank}).",
     ),
     "local": (
-        "局部坍缩:整体散开(std × √d = {std},有效秩 {effective_rank}),但 {count} 个簇内部只剩 {within} 的方差、"
-        "有效秩中位数 {cluster_rank}:簇内几乎没有差别。",
+        "局部坍缩:整体散开(std × √d = {std},有效秩 {effective_rank}),但分成 {count} 个簇后,典型的簇内部 std × √d"
+        " 只有 {cluster_std}、有效秩 {cluster_rank}:簇内几乎没有差别。",
         "Local collapse: the whole is spread (std × √d = {std}, effective rank {effective_rank}), but inside the"
-        " {count} clusters lies {within} of the variance, with a median effective rank of {cluster_rank}: within"
-        " a cluster there is hardly any difference.",
+        " typical one of {count} clusters std × √d is only {cluster_std} and the effective rank {cluster_rank}:"
+        " within a cluster there is hardly any difference.",
     ),
     "noise": (
         "没有坍缩(std × √d = {std},有效秩 {effective_rank}/{dim}),但近邻只是噪声:两半维度给出的近邻重合"
@@ -216,15 +240,23 @@ SENTENCES = {
         " two halves of the dimensions they overlap {overlap} (0 is chance). It looks like random vectors.",
     ),
     "healthy": (
-        "没有坍缩:std × √d = {std}(均匀为 1),有效秩 {effective_rank}/{dim},簇内方差占 {within},"
+        "没有坍缩:std × √d = {std}(均匀为 1),有效秩 {effective_rank}/{dim},典型的簇内部 {cluster_std},"
         "两半维度的近邻重合 {overlap}。这说明空间被用上了,不说明语义对:那要看下游任务。",
-        "Not collapsed: std × √d = {std} (1 spread evenly), effective rank {effective_rank} of {dim}, {within} of"
-        " the variance inside clusters, neighbours by two halves of the dimensions overlap {overlap}. The space"
+        "Not collapsed: std × √d = {std} (1 spread evenly), effective rank {effective_rank} of {dim}, {cluster_std}"
+        " inside the typical cluster, neighbours by two halves of the dimensions overlap {overlap}. The space"
         " is in use; whether it means anything only a downstream task can tell.",
     ),
     "too_few": (
         "无法判断:{rows} 行 × {dim} 维太少(至少 20 行非零向量、2 维)。std × √d = {std}。",
         "No verdict: {rows} rows × {dim} are too few (at least 20 rows other than zero, and 2 dimensions)."
         " std × √d is {std}.",
+    ),
+}
+
+EXTRAS = {
+    "duplicates": ("其中 {duplicates} 行与别的行重复。", " {duplicates} rows repeat another one."),
+    "zero_rows": (
+        "另有 {zero_rows} 行全为零,没有方向,未计入。",
+        " {zero_rows} rows are zero, have no direction and are left out.",
     ),
 }

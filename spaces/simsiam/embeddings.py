@@ -125,8 +125,8 @@ def _read_csv(path: Path) -> np.ndarray:
     if len(lines) < 2:
         raise _error("至少需要两行。", "at least two rows are needed.")
     mark = next((mark for mark in ",;\t" if mark in lines[1]), None)
-    cells = [_cells(line, mark) for line in lines[:2]]
-    columns = [i for i, cell in enumerate(cells[1]) if _is_number(cell)]
+    cells = [_cells(line, mark) for line in lines[:5]]
+    columns = [i for i in range(len(cells[1])) if any(_is_number(row[i]) for row in cells if i < len(row))]
     header = not any(_is_number(cells[0][i]) for i in columns if i < len(cells[0]))
     _check_shape((len(lines) - header, len(columns)), np.dtype(float))
     return _parse(lines[header:], mark, columns, len(cells[1]), 1 + header)

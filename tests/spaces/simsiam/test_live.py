@@ -31,8 +31,17 @@ def assert_same(one, two):
         assert a is b is None or np.array_equal(a, b, equal_nan=True), field.name
 
 
-@pytest.mark.parametrize("changes", [{}, {"optimizer": "adam"}, {"optimizer": "lbfgs"}, {"target": "ema"},
-                                     {"optimizer": "random_search"}, {"predictor": "least_squares", "target": "mean"}])  # fmt: skip
+SLICED = [
+    {},
+    {"optimizer": "adam"},
+    {"optimizer": "lbfgs"},
+    {"optimizer": "random_search"},
+    {"target": "ema"},
+    {"target": "mean", "predictor": "least_squares"},
+]
+
+
+@pytest.mark.parametrize("changes", SLICED)
 def test_slices_equal_one_run(changes):
     settings = Settings(**SMALL, **changes)
     (whole, frames), (sliced, others) = run(settings, 12), run(settings, 12, slices=4)
@@ -70,10 +79,21 @@ def test_frames_have_the_promised_shapes():
     assert 1 <= frame.effective_rank <= 16
 
 
-@pytest.mark.parametrize("changes", [dict(stop_gradient=False), dict(predictor="none"),
-    dict(predictor="least_squares"),
-    dict(predictor="fixed"), dict(learning_rate=0.01, predictor_rate=10), dict(optimizer="adam"), dict(target="ema"),
-    dict(target="mean"), dict(augmentations=("identity",)), dict(distance="squared", learning_rate=0.01)])  # fmt: skip
+CHANGES = [
+    {"stop_gradient": False},
+    {"predictor": "none"},
+    {"predictor": "least_squares"},
+    {"predictor": "fixed"},
+    {"learning_rate": 0.01, "predictor_rate": 10},
+    {"optimizer": "adam"},
+    {"target": "ema"},
+    {"target": "mean"},
+    {"augmentations": ("identity",)},
+    {"distance": "squared", "learning_rate": 0.01},
+]
+
+
+@pytest.mark.parametrize("changes", CHANGES)
 def test_settings_change_on_the_way(changes):
     settings = Settings(**SMALL)
     state, _ = advance(start(settings), settings, 3)
