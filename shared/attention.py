@@ -31,7 +31,7 @@ BACKENDS = ("xformers", "sdpa", "performer", "taylor")
 AUTO = {
     "cuda": {"plain": "xformers", "causal": "xformers", "padded": "xformers", "padded causal": "xformers"},
 }
-MASK_ELEMENTS = 2**24  # of a causal mask with padding, made for a chunk of queries at a time
+MASK_ELEMENTS = 2**22  # of a causal mask with padding, made for a chunk of queries at a time
 log = logging.getLogger(__name__)
 
 

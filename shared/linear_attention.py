@@ -33,7 +33,7 @@ FeatureMap = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
 State = tuple[torch.Tensor, torch.Tensor]
 
 NOTHING = -1e30  # `top` before the first key: finite, so that exp(NOTHING − x) is 0 and never NaN
-TINY = 1e-37  # smallest normaliser divided by: below it nothing was seen, or all of it underflows
+TINY = 1e-37  # smallest normaliser divided by: below it no key was seen, or all that were underflow
 CAUSAL_CHUNK = 128  # within a chunk the cost is quadratic: stay near the size of a head
 CHUNK_FLOATS = {"cpu": 2**20, "cuda": 2**26}  # of one chunk's features: for the cache here, occupancy there
 
@@ -147,8 +147,7 @@ def _queries(phi: FeatureMap, top: torch.Tensor, q: torch.Tensor) -> torch.Tenso
 def _normalised(sums: torch.Tensor) -> torch.Tensor:
     """Weighted values (…, Dv) over the sum of weights, which comes last in sums (…, Dv+1)."""
     weight = sums[..., -1:]
-    floor = torch.full_like(weight, TINY).copysign(weight)
-    return sums[..., :-1] / torch.where(weight.abs() < TINY, floor, weight)
+    return sums[..., :-1] / torch.where(weight.abs() < TINY, 1.0, weight)
 
 
 def _scaled(x: torch.Tensor, phi: FeatureMap, root: float) -> tuple[torch.Tensor, torch.Tensor | None]:

@@ -1,13 +1,11 @@
 """Linear attention: the explicit kernel matrix, whatever the chunks, in flat memory."""
 
-import gc
-from pathlib import Path
-
 import pytest
 import torch
 
 from shared.linear_attention import performer, taylor, taylor_features
 from shared.random_features import KINDS, Features, feature_map
+from tests.shared.memory import peak_mb
 
 NAMES = (*KINDS, "taylor")
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -122,22 +120,6 @@ def test_taylor_features_make_the_kernel():
     kernel = phi @ taylor_features(y)[1].T
     assert torch.allclose(kernel, 1 + s + s.square() / 2)
     assert kernel.min() >= 0.5 and s.min() < -1  # the even polynomial's minimum, at s = −1
-
-
-def peak_mb(function) -> float:
-    """Memory that a call adds at its height; Linux alone can tell."""
-    clear = Path("/proc/self/clear_refs")
-    if not clear.exists():
-        pytest.skip("the peak of memory is read from Linux's /proc")
-
-    def resident(field: str) -> float:
-        return int(Path("/proc/self/status").read_text().split(f"{field}:")[1].split()[0]) / 1024
-
-    gc.collect()
-    clear.write_text("5")
-    before = resident("VmRSS")
-    function()
-    return resident("VmHWM") - before
 
 
 @pytest.mark.parametrize("name", ["performer", "taylor"])
