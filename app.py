@@ -4,8 +4,8 @@
     python app.py --only simsiam   one tab
     python app.py --share          and a public link
 
-Host, port and root path follow gradio's GRADIO_SERVER_NAME, GRADIO_SERVER_PORT and GRADIO_ROOT_PATH. No weights are loaded
-here: each experiment loads its own at first use.
+Host, port and root path follow gradio's GRADIO_SERVER_NAME, GRADIO_SERVER_PORT and GRADIO_ROOT_PATH. No weights are
+loaded here: each experiment loads its own at first use.
 """
 
 from __future__ import annotations
@@ -23,16 +23,12 @@ import gradio as gr
 
 from shared.experiment import Experiment
 from shared.i18n import prose, tr
-from shared.page import Page, claim, restore_from_link
+from shared.page import Page, claim, masthead, restore_from_link
 from shared.theme import page as look
 
 SLUGS = ("simsiam",)
 TITLE = tr("科学空间 · 活的文章", "Scientific Spaces, alive")
-MASTHEAD = f"""<header class="kx-masthead"><span class="kx-seal" aria-hidden="true">科学</span>
-<div><h1>{TITLE}</h1><p>{tr("把文章里的论证变成能动手的实验", "Where a reader lives the argument of an article")}</p></div>
-<nav aria-label="{tr("语言与明暗", "Language and theme")}">
-<button data-kx="language:zh" lang="zh">中文</button><button data-kx="language:en" lang="en">English</button>
-<button data-kx="theme" aria-label="{tr("切换明暗", "Light or dark")}" title="{tr("切换明暗", "Light or dark")}">◐</button></nav></header>"""
+MOTTO = tr("把文章里的论证变成能动手的实验", "Where a reader lives the argument of an article")
 SHARE_HOST = ("api.gradio.app", 443)
 
 
@@ -46,7 +42,7 @@ def build(slugs: tuple[str, ...] = SLUGS, with_contents: bool = True) -> gr.Bloc
     experiments = [load(slug) for slug in slugs]
     page = Page()
     with gr.Blocks(title=TITLE) as demo:
-        gr.HTML(MASTHEAD)
+        masthead(TITLE, MOTTO)
         notice = gr.HTML(visible=False)
         with gr.Tabs(selected="home" if with_contents else slugs[0]) as tabs:
             if with_contents:
@@ -70,9 +66,9 @@ def contents(experiments: list[Experiment]) -> None:
         prose(
             "苏剑林的博客《科学空间》用公式和小实验讲道理。这里把 2020 年 12 月首页上的文章做成可以亲手拨动的实验："
             "先看论断，再动旋钮，看它何时成立、何时失灵。设置可以复制成链接发给朋友。",
-            "The blog 科学空间 (Scientific Spaces, by Su Jianlin) argues with formulas and small experiments. Here the articles "
-            "on its front page of December 2020 become experiments that you can touch: read the claim, turn a knob, and see "
-            "when it holds and when it fails. Any state can be copied as a link.",
+            "The blog 科学空间 (Scientific Spaces, by Su Jianlin) argues with formulas and small experiments. Here the "
+            "articles on its front page of December 2020 become experiments that you can touch: read the claim, turn a "
+            "knob, and see when it holds and when it fails. Any state can be copied as a link.",
         ).replace("\n\n", "")
     )
     cards = "".join(
@@ -84,13 +80,13 @@ def contents(experiments: list[Experiment]) -> None:
 
 
 def colophon() -> str:
-    """The foot of the page: what this is, and what it runs on."""
-    return f"""<p class="kx-colophon">{
-        tr(
-            "独立项目，与博客作者无隶属关系；论断出自原文，代码与实验是我们的。Apache-2.0。",
-            "An independent project, not affiliated with the blog's author: the claims are the articles', code and experiments ours. Apache-2.0.",
-        )
-    }</p>"""
+    """The foot of the page."""
+    said = tr(
+        "独立项目，与博客作者无隶属关系；论断出自原文，代码与实验是我们的。Apache-2.0。",
+        "An independent project, not affiliated with the blog's author: the claims are the articles', the code and the "
+        "experiments ours. Apache-2.0.",
+    )
+    return f'<p class="kx-colophon">{said}</p>'
 
 
 def reachable(address: tuple[str, int], seconds: float = 3) -> bool:

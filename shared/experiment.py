@@ -1,8 +1,8 @@
 """What a tab is, and how its settings become a link and come back.
 
-An experiment is a package `spaces.SLUG`: a frozen dataclass of settings, a method that knows no gradio, pure figures, and
-`ui.py`, which offers one `Experiment`. A tab may have several views, each with its own settings; a link names the tab, the
-view and every setting that differs from the default: `?tab=simsiam&view=toy&theta0=0.6`.
+An experiment is a package `spaces.SLUG`: a frozen dataclass of settings, a method that knows no gradio, pure figures,
+and `ui`, which offers one `Experiment`. A tab may have several views, each with its own settings; a link names the tab,
+the view and every setting that differs from the default: `?tab=simsiam&view=toy&theta0=0.6`.
 Everything that a visitor can get wrong ends in one `InputError`.
 """
 

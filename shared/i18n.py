@@ -1,8 +1,9 @@
 """Two languages in one page: every visible string carries both, and the browser shows one.
 
 A short text is `tr(zh, en)`: both versions in one string, split by an invisible separator; assets/page.js shows the
-half that the visitor chose, also in labels, placeholders, toasts and figures, without a reload and without losing a run.
-A text with tags inside is `markup(zh, en)`, a longer one `prose(zh, en)`: two elements, of which the style sheet hides one.
+half that the visitor chose, also in labels, placeholders, toasts and figures, without a reload and without losing a
+run. A text with tags inside is `markup(zh, en)`, a longer one `prose(zh, en)`: two elements, of which the style sheet
+hides one.
 """
 
 from __future__ import annotations

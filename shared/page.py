@@ -1,7 +1,7 @@
 """The parts that every tab is made of: claim, figure, "try this", verdict, copy link; and how a link restores a tab.
 
-A tab's ui.py gets a `Page`, draws with its methods, and registers each view that has settings. The page knows nothing of
-any experiment: app.py gathers the views, and one load event fills the knobs from the link.
+A tab's ui.py gets a `Page`, draws with its methods, and registers each view that has settings. The page knows nothing
+of any experiment: app.py gathers the views, and one load event fills the knobs from the link.
 """
 
 from __future__ import annotations
@@ -22,8 +22,13 @@ from shared.i18n import tr
 FIGURE = """<figure class="kx-figure{{#if pickable}} pickable{{/if}}">
 <figcaption class="kx-caption"></figcaption>
 <div class="kx-box"><canvas class="kx-canvas" role="img"></canvas><div class="kx-tip" hidden></div></div>
-<div class="kx-foot"><span class="kx-legend"></span><button data-save="png" title="PNG">PNG</button><button data-save="csv" title="CSV">CSV</button></div>
+<div class="kx-foot"><span class="kx-legend"></span>
+<button data-save="png" title="PNG">PNG</button><button data-save="csv" title="CSV">CSV</button></div>
 </figure>"""
+MASTHEAD = """<header class="kx-masthead"><span class="kx-seal" aria-hidden="true">科学</span>
+<div><h1>{title}</h1><p>{motto}</p></div><nav aria-label="{nav}">
+<button data-kx="language:zh" lang="zh">中文</button><button data-kx="language:en" lang="en">English</button>
+<button data-kx="theme" aria-label="{theme}" title="{theme}">◐</button></nav></header>"""
 
 
 @dataclass
@@ -64,6 +69,12 @@ class Page:
         copy = f"(...values) => kx.copyLink(...{arguments}, [{json.dumps(name)}, ...values])"
         button.click(None, list(knobs.values()), None, js=copy)
         return view
+
+
+def masthead(title: str, motto: str) -> gr.HTML:
+    """The head of the page: its name, and the switches of language and theme."""
+    names = {"nav": tr("语言与明暗", "Language and theme"), "theme": tr("切换明暗", "Light or dark")}
+    return gr.HTML(MASTHEAD.format(title=title, motto=motto, **names))
 
 
 def claim(text: str, archive: int) -> gr.HTML:

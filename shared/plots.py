@@ -21,7 +21,7 @@ def numbers(values: Iterable[float], digits: int = 5) -> list[float | None]:
 
 
 def axis(label: str = "", range: Sequence[float | None] | None = None, **options: Any) -> dict:
-    """An axis: label with its unit, range (either end may be None), log=True for base-10 logarithms, ticks and names."""
+    """An axis: label with its unit, range (either end may be None), log=True for base-10 logarithms, ticks, names."""
     return {"label": label, "range": list(range) if range else None, **options}
 
 

@@ -12,7 +12,7 @@ MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Noto Sans Mono CJK SC", "mon
 
 
 def theme() -> gr.Theme:
-    """The gradio theme, in which every colour is one of the style sheet's variables; system fonts, so no request leaves."""
+    """The gradio theme: every colour is one of the style sheet's variables; system fonts, so no request leaves."""
     both = {
         "body_background_fill": "var(--kx-paper)",
         "body_text_color": "var(--kx-ink)",

@@ -96,7 +96,8 @@ def test_pause_one_step_continue_and_a_language_switch_lose_nothing(visit):
     page.click("#simsiam-step")
     status(page, f"{step + 1} / 2000 步")
     page.click("#simsiam-resume")
-    page.wait_for_function(f"parseInt(document.querySelector('.kx-status span').textContent) > {step + 2}", timeout=120_000)
+    now = "parseInt(document.querySelector('.kx-status span').textContent)"
+    page.wait_for_function(f"{now} > {step + 2}", timeout=120_000)
     page.click("#simsiam-pause")
 
 

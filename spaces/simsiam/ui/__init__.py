@@ -25,9 +25,10 @@ EXPERIMENT = Experiment(
     slug="simsiam",
     title=tr("SimSiam 为何不坍缩", "Why SimSiam does not collapse"),
     claim=tr(
-        "SimSiam 不坍缩，不是因为损失函数，而是因为优化过程：停梯度之后，跑得快的预测器先把梯度压到零，编码器来不及坍缩。",
-        "SimSiam does not collapse because of the way it is optimised, not because of its loss: with stop-gradient the fast "
-        "predictor drives the gradient to zero before the encoder can collapse.",
+        "SimSiam 不坍缩，不是因为损失函数，而是因为优化过程："
+        "停梯度之后，跑得快的预测器先把梯度压到零，编码器来不及坍缩。",
+        "SimSiam does not collapse because of the way it is optimised, not because of its loss: with stop-gradient "
+        "the fast predictor drives the gradient to zero before the encoder can collapse.",
     ),
     invitation=tr("看一个网络坍缩，或者不坍缩", "Watch a network collapse, or not"),
     archive=7980,

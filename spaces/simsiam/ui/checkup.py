@@ -49,7 +49,10 @@ def table(report: Report, name: str) -> str:
             f"{report.effective_rank:.1f} / {report.possible_rank}",
         ),
         (tr("簇的个数（k-means）", "clusters (k-means)"), str(len(report.clusters) or "–")),
-        (tr("簇内方差占比", "share of variance inside clusters"), number(report.within)),
+        (
+            tr("簇的分离度（轮廓系数，−1 到 1）", "separation of the clusters (silhouette, −1 to 1)"),
+            number(report.separation),
+        ),
         (
             tr("各簇有效秩（由大到小）", "effective rank of each cluster (largest first)"),
             ", ".join(f"{c.effective_rank:.1f}" for c in report.clusters[:12]) or "–",

@@ -181,10 +181,10 @@ def verdict(match: Match) -> str:
         )
         words["zh"].append(f"运行 {letter} <b>{zh}</b>（std × √d = {std:.2f}）")
         words["en"].append(f"run {letter} <b>{en}</b> (std × √d = {std:.2f})")
-    losses = "、".join(f"{frames[-1].loss:.2f}" for frames in match.frames)
+    a, b = (f"{frames[-1].loss:.2f}" for frames in match.frames)
     return markup(
-        f"第 {match.step} 步：{'；'.join(words['zh'])}。两者的损失是 {losses}——单看损失分不出来。",
-        f"Step {match.step}: {'; '.join(words['en'])}. Their losses are {losses.replace('、', ' and ')}: the loss alone cannot tell.",
+        f"第 {match.step} 步：{'；'.join(words['zh'])}。两者的损失是 {a} 与 {b}，单看损失分不出来。",
+        f"Step {match.step}: {'; '.join(words['en'])}. The losses are {a} and {b}: the loss alone cannot tell.",
     )
 
 
@@ -217,7 +217,8 @@ def view_strip(duel: Duel, images: data.Images | None) -> str:
         "每列一张图：上面是原图，下面是网络看到的两个视图。",
         "One image a column: itself on top, below it the two views that the network sees.",
     )
-    return f'<figure class="kx-figure"><figcaption class="kx-caption">{said}</figcaption><img class="kx-strip" alt="{alt}" src="data:image/png;base64,{source}"></figure>'
+    picture = f'<img class="kx-strip" alt="{alt}" src="data:image/png;base64,{source}">'
+    return f'<figure class="kx-figure"><figcaption class="kx-caption">{said}</figcaption>{picture}</figure>'
 
 
 class Visitor:
