@@ -107,12 +107,13 @@ def _check_pieces(board: list[int]) -> None:
 
 
 def parse_fen(fen: str) -> tuple[list[int], int, int, int]:
-    """(board, turn, plies without capture, move number) of a FEN; InputError when it is malformed or impossible.
+    """(board, turn, plies without capture, move number) of a FEN; InputError when malformed or impossible.
 
     Whether the kings face each other or the side not to move is in check is left to `rules.Position`.
     """
     if not isinstance(fen, str) or not fen.strip() or len(fen) > 200:
-        raise InputError("fen", "FEN 应为 1 到 200 个字符的一行。", "FEN must be one line of 1 to 200 characters.")
+        raise InputError("fen", "FEN 应为 1 到 200 个字符的一行。",
+                         "FEN must be one line of 1 to 200 characters.")
     parts = fen.split()
     board = _placement(parts[0])
     _check_pieces(board)

@@ -59,7 +59,8 @@ def rows(path: Path) -> Iterator[dict]:
             try:
                 yield json.loads(line)
             except json.JSONDecodeError:
-                raise InputError("games", f"第 {number} 行不是 JSON。", f"line {number} is not JSON.") from None
+                raise InputError("games", f"第 {number} 行不是 JSON。",
+                                 f"line {number} is not JSON.") from None
 
 
 def is_validation(words: list[str], percent: float = 2.0) -> bool:
@@ -69,7 +70,7 @@ def is_validation(words: list[str], percent: float = 2.0) -> bool:
 
 
 def read_games(path: Path) -> Games:
-    """A file of human games or of labelled lines, in the format of `games.jsonl.xz` and `labelled.jsonl.xz`."""
+    """A file of human games or of labelled lines (`games.jsonl.xz`, `labelled.jsonl.xz`)."""
     code = {iccs(90 * f + t): 90 * f + t for f in range(90) for t in range(90)}
     moves, best, cp, lengths, result, validation = [], [], [], [], [], []
     for row in rows(path):
@@ -107,8 +108,9 @@ def unpack(folder: Path) -> tuple[Games, Games]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/xiangqi"), help="the folder of both files")
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/xiangqi"), help="of both files")
     parser.add_argument("--pack", type=Path, required=True, help="the folder to write the archive to")
     args = parser.parse_args()
     human, labelled = (read_games(args.data / f"{name}.jsonl.xz") for name in ("games", "labelled"))

@@ -1,9 +1,9 @@
 """Games as tensors: every board before every ply, from the mover's side of the table.
 
-The side to move always sits at the bottom: when black moves, the board is turned by half a circle and the colours
-change places, so that square s becomes 89 − s and move m becomes 8,099 − m. A cell is 0 when empty, 1 … 7 for the
-mover's K A B N R C P and 8 … 14 for the opponent's. Making moves asks no legality, so that all games of a file
-are replayed at once: a step is one ply of every game.
+The side to move always sits at the bottom: when black moves, the board is turned by half a circle and the
+colours change places, so that square s becomes 89 − s and move m becomes 8,099 − m. A cell is 0 when empty,
+1 … 7 for the mover's K A B N R C P and 8 … 14 for the opponent's. Making moves asks no legality, so that all
+games of a file are replayed at once: a step is one ply of every game.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from itertools import accumulate
 
 import torch
 
-from spaces.xiangqi.board import START_FEN, parse_fen
-from spaces.xiangqi.rules import ALL_MOVES
+from spaces.xiangqi.board import KING, START_FEN, parse_fen
+from spaces.xiangqi.rules import ALL_MOVES, legal_moves
 
 NO_MOVE = len(ALL_MOVES)
 """Token of "no last move": the 2,086 geometrically possible moves come first."""
@@ -69,3 +69,17 @@ def replay(moves: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, to
         now[rows, move // 90] = 0
         now = turn_round(now)
     return boards, seen
+
+
+def legal_in_view(board: list[int]) -> list[int]:
+    """The legal moves of a board in the mover's view (cells 0 … 14), in the same view."""
+    pieces = [cell + (cell > 7) for cell in board]
+    return legal_moves(pieces, 0, pieces.index(KING))
+
+
+def legal_mask(boards: torch.Tensor) -> torch.Tensor:
+    """bool (N, 8100): the legal moves of boards (N, 90) in the mover's view."""
+    mask = torch.zeros(len(boards), 8100, dtype=torch.bool)
+    for row, board in zip(mask, boards.tolist(), strict=True):
+        row[legal_in_view(board)] = True
+    return mask.to(boards.device)

@@ -73,12 +73,15 @@ HORSE_MOVES = [_horse(s) for s in range(90)]
 KING_MOVES = [[_steps(s, _ORTHOGONAL, KING + 8 * c) for s in range(90)] for c in (0, 1)]
 ADVISOR_MOVES = [[_steps(s, _DIAGONAL, ADVISOR + 8 * c) for s in range(90)] for c in (0, 1)]
 ELEPHANT_MOVES = [
-    [tuple(((s + t) // 2, t) for t in _steps(s, _DIAGONAL, ELEPHANT + 8 * c, 2)) for s in range(90)] for c in (0, 1)
+    [tuple(((s + t) // 2, t) for t in _steps(s, _DIAGONAL, ELEPHANT + 8 * c, 2)) for s in range(90)]
+    for c in (0, 1)
 ]
 SOLDIER_MOVES = [[_soldier(s, c) for s in range(90)] for c in (0, 1)]
 # (leg, from) of the horses, and the squares of the soldiers of the other side, that attack s.
 HORSE_ATTACKS = [tuple((leg, f) for f in range(90) for leg, t in HORSE_MOVES[f] if t == s) for s in range(90)]
-SOLDIER_ATTACKS = [[tuple(f for f in range(90) if s in SOLDIER_MOVES[1 - c][f]) for s in range(90)] for c in (0, 1)]
+SOLDIER_ATTACKS = [
+    [tuple(f for f in range(90) if s in SOLDIER_MOVES[1 - c][f]) for s in range(90)] for c in (0, 1)
+]
 
 
 def _all_moves() -> tuple[int, ...]:
@@ -147,7 +150,8 @@ def pseudo_legal(board: list[int], turn: int) -> list[int]:
 def attacked(board: list[int], s: int, turn: int) -> bool:
     """Whether the king of side `turn`, standing on s, is attacked or faces the other king."""
     enemy = 8 - 8 * turn
-    king, rook, cannon, horse, soldier = enemy + KING, enemy + ROOK, enemy + CANNON, enemy + HORSE, enemy + SOLDIER
+    king, rook, cannon = enemy + KING, enemy + ROOK, enemy + CANNON
+    horse, soldier = enemy + HORSE, enemy + SOLDIER
     for ray in RAYS[s]:
         screen = False
         for t in ray:
@@ -170,7 +174,7 @@ def attacked(board: list[int], s: int, turn: int) -> bool:
 
 
 def _sensitive(board: list[int], s: int, turn: int) -> set[int]:
-    """Squares whose occupation matters to the king on s: lines to far pieces that could hit it, legs of horses."""
+    """Squares whose occupation matters to the king on s: lines to far pieces, legs of horses."""
     enemy = 8 - 8 * turn
     far, cannon, horse = (enemy + ROOK, enemy + KING), enemy + CANNON, enemy + HORSE
     out: set[int] = set()
@@ -236,7 +240,8 @@ class Position:
         if red % 9 == black % 9 and not any(self.board[red + 9 : black : 9]):
             raise InputError("fen", "将帅不能照面。", "the two kings must not face each other.")
         if attacked(self.board, self.kings[1 - self.turn], 1 - self.turn):
-            raise InputError("fen", "不轮到走的一方不能正被将军。", "the side not to move must not be in check.")
+            raise InputError("fen", "不轮到走的一方不能正被将军。",
+                             "the side not to move must not be in check.")
 
     def legal_moves(self) -> list[int]:
         """All legal moves, 90·from + to; empty when the side to move has lost (mate, or stalemate)."""

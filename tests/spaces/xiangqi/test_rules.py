@@ -1,0 +1,117 @@
+"""Known values of the rules, and pyffish as the judge of positions from random play."""
+
+import os
+import random
+
+import pytest
+
+from shared.experiment import InputError
+from spaces.xiangqi.board import START_FEN, iccs, parse_iccs
+from spaces.xiangqi.rules import ALL_MOVES, Position, perft
+
+pyffish = pytest.importorskip("pyffish")
+
+
+@pytest.mark.parametrize(("depth", "count"), [(1, 44), (2, 1920), (3, 79666)])
+def test_perft_from_the_start(depth, count):
+    assert perft(Position(), depth) == count
+
+
+@pytest.mark.slow
+def test_perft_four_plies():
+    assert perft(Position(), 4) == 3_290_240
+
+
+@pytest.mark.parametrize(("fen", "count"), [
+    ("4k4/9/9/9/4r4/9/9/9/9/R3K4 w - - 0 1", 2),  # a pseudo-legal generator finds 15
+    ("3k5/9/9/9/9/9/9/9/9/4K4 w - - 0 1", 2),  # the flying general: it finds 3
+])
+def test_known_counts(fen, count):
+    assert len(Position(fen).legal_moves()) == count
+
+
+def test_2086_moves_are_possible():
+    assert len(ALL_MOVES) == 2086
+
+
+def _walk(rng: random.Random, plies: int):
+    position = Position()
+    for _ in range(plies):
+        moves = position.legal_moves()
+        if not moves:
+            return
+        yield position, moves
+        position.push(rng.choice(moves))
+
+
+def _judge(positions: int, seed: int) -> None:
+    rng, seen = random.Random(seed), 0
+    while seen < positions:
+        for position, moves in _walk(rng, 150):
+            fen = position.fen()
+            assert sorted(map(iccs, moves)) == sorted(_ours(m) for m in pyffish.legal_moves("xiangqi", fen, []))
+            assert position.in_check() == pyffish.gives_check("xiangqi", fen, [])
+            assert Position(fen).fen() == fen
+            seen += 1
+
+
+def _ours(uci: str) -> str:
+    """pyffish counts ranks from 1 to 10."""
+    cut = 3 if uci[2].isdigit() else 2
+    return "".join(part[0] + str(int(part[1:]) - 1) for part in (uci[:cut], uci[cut:]))
+
+
+def test_random_play_agrees_with_pyffish():
+    _judge(300, seed=0)
+
+
+@pytest.mark.slow
+def test_more_random_play_agrees_with_pyffish():
+    """XIANGQI_POSITIONS=100000 asks for the whole comparison (several minutes)."""
+    _judge(int(os.environ.get("XIANGQI_POSITIONS", "3000")), seed=1)
+
+
+def test_pop_restores_the_position():
+    rng, position = random.Random(1), Position()
+    fens = [position.fen()]
+    for _ in range(80):
+        moves = position.legal_moves()
+        if not moves:
+            break
+        position.push(rng.choice(moves))
+        fens.append(position.fen())
+    for fen in reversed(fens[:-1]):
+        position.pop()
+        assert position.fen() == fen
+
+
+@pytest.mark.parametrize(("fen", "word"), [
+    ("4k4/9/9/9/9/9/9/9/9/4K4 w - - 0 1", "face"),
+    ("3k5/9/9/9/9/9/9/9/3R5/4K4 w - - 0 1", "check"),
+    ("rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBA1ABNR w - - 0 1", "king"),
+    ("3k5/9/9/9/9/K8/9/9/9/9 w - - 0 1", "never stand"),
+    ("3k5/9/9/9/PPPPPP3/9/9/9/9/4K4 w - - 0 1", "at most 5"),
+    ("3k5/9/9/9/9/9/9/9/9/4K3 w - - 0 1", "files"),
+    ("3k5/9/9/9/9/9/9/9/4K4 w - - 0 1", "10 ranks"),
+    ("3k5/9/9/9/9/9/9/9/9/4X4 w - - 0 1", "unknown piece"),
+    ("3k5/9/9/9/9/9/9/9/9/4K4 x - - 0 1", "side to move"),
+    ("3k5/9/9/9/9/9/9/9/9/4K4 w - - -1 1", "counters"),
+    ("", "line"),
+])
+def test_impossible_fens_are_refused_in_one_sentence(fen, word):
+    with pytest.raises(InputError) as caught:
+        Position(fen)
+    assert caught.value.field == "fen" and word in caught.value.en
+
+
+@pytest.mark.parametrize("word", ["", "h2", "h2h2", "z0a1", "h10e2", None, "h2e2 "[::-1]])
+def test_malformed_words_are_refused(word):
+    with pytest.raises(InputError):
+        parse_iccs(word)
+
+
+def test_illegal_move_leaves_the_position():
+    position = Position()
+    with pytest.raises(InputError):
+        position.push_iccs("a0a5")
+    assert position.fen() == START_FEN and position.push_iccs("H2-E2") == 90 * 25 + 22
