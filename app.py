@@ -108,6 +108,8 @@ def main(arguments: list[str] | None = None) -> None:
     if share and not reachable(SHARE_HOST):
         print("--share: gradio's relay cannot be reached from here, so the page is served locally only.", flush=True)
         share = False
+    if share:
+        os.environ["PUBLIC_PAGE"] = "1"  # strangers will come: shared/models.py loads from its allow-list only
     page = build((options.only,), with_contents=False) if options.only else build()
     page.launch(
         share=share or None,
