@@ -101,9 +101,7 @@ class Sampler:
         return torch.from_numpy(ids), torch.tensor([d.label for d in chosen])
 
 
-def hide(
-    ids: Tensor, rate: float, vocabulary: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
+def hide(ids: Tensor, rate: float, vocabulary: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """BERT's masking of a fixed number of tokens: 80 % <mask>, 10 % another, 10 % the same.
 
     ids (B, L) → the damaged ids (B, L), the places (M,) in the flattened batch, the true tokens there (M,).

@@ -1,8 +1,9 @@
 """A plain BertForSequenceClassification that begins as the mean of a whole text.
 
-e5 averages its last layer; transformers' BERT classifies from the first token. One more BertLayer makes the two
-agree: with its query at zero every token gets the same weight, with value and output at identity the first token
-receives the mean of all. Training may then learn where to look (12 heads), and the checkpoint stays an ordinary one.
+e5 averages its last layer; transformers' BERT classifies from the first token. One more BertLayer makes the
+two agree: with its query at zero every token gets the same weight, with value and output at identity the first
+token receives the mean of all. Training may then learn where to look (12 heads), and the checkpoint stays an
+ordinary one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from spaces.long_document.positions import ALPHA
 
 
 def classifier_config(encoder: BertConfig) -> BertConfig:
-    """The encoder's configuration with one layer more, our labels, and the α its positions are continued with."""
+    """The encoder's configuration with one layer more, our labels, and the α of its positions."""
     config = BertConfig(**encoder.to_dict())
     config.architectures = ["BertForSequenceClassification"]
     config.num_hidden_layers = encoder.num_hidden_layers + 1
@@ -43,7 +44,7 @@ def start_as_mean(model: BertForSequenceClassification) -> None:
     """Set the last layer so that the first token becomes LayerNorm(itself + the mean of all tokens)."""
     *_, last, pool = model.bert.encoder.layer
     attention = pool.attention.self
-    nn.init.zeros_(attention.query.weight)  # no preference yet; the key is kept, or no gradient would reach the query
+    nn.init.zeros_(attention.query.weight)  # no preference; were the key zero too, neither could ever learn
     attention.key.load_state_dict(last.attention.self.key.state_dict())
     for identity in (attention.value, pool.attention.output.dense, model.bert.pooler.dense):
         nn.init.eye_(identity.weight)

@@ -1,8 +1,8 @@
 """Two tasks that profit from reading on: the province of a regulation, the genre of a classical chapter.
 
-`python -m spaces.long_document.data --pack .carry/long` turns longdoc_laws, longdoc_classical and e5_small_zh (data
-folder: --data, ../shared/data) into a folder of at most 52 MiB that trains anywhere: tokens as uint16, labels, the
-validation split (ours, by hash: whole books are held out, and chapters of known books) and the Q4_0 encoder.
+`python -m spaces.long_document.data --pack .carry/long` turns longdoc_laws, longdoc_classical and e5_small_zh
+(data folder: --data, ../shared/data) into a folder of at most 52 MiB that trains anywhere: tokens as uint16,
+labels, the validation split (ours, by hash: laws, whole books, chapters of known books) and the Q4_0 encoder.
 
 Try first: `read_pack(".carry/long").documents[0]`.
 """
@@ -132,7 +132,8 @@ def write_pack(data: Path, out: Path, rows_each: int | None = None) -> dict:
     save_documents(documents, out)
     size = sum(f.stat().st_size for f in out.iterdir()) / 2**20
     if size > LIMIT_MIB:
-        raise InputError("pack", f"{size:.1f} MiB 超过 {LIMIT_MIB} MiB", f"{size:.1f} MiB exceed {LIMIT_MIB} MiB")
+        zh, en = f"{size:.1f} MiB,最多 {LIMIT_MIB} MiB", f"{size:.1f} MiB, at most {LIMIT_MIB} MiB"
+        raise InputError("pack", zh, en)
     counts = Counter(f"{d.task}/{d.split}" for d in documents)
     return {"mib": round(size, 2), "tokens": sum(len(d.tokens) for d in documents), "documents": counts}
 
@@ -159,8 +160,8 @@ def main(argv: list[str] | None = None) -> None:
     """Write the pack and print what is in it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pack", type=Path, required=True, help="the folder to write (ignored by git)")
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of longdoc_laws, longdoc_classical, e5_small_zh")
-    parser.add_argument("--rows", type=int, help="only so many documents of each set, by hash (to try things out)")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the two sets and of e5_small_zh")
+    parser.add_argument("--rows", type=int, help="only so many documents of each set, by hash")
     arguments = parser.parse_args(argv)
     print(json.dumps(write_pack(arguments.data, arguments.pack, arguments.rows), ensure_ascii=False))
 

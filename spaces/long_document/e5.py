@@ -1,7 +1,7 @@
 """The embedded default before fine-tuning: multilingual-e5-small, Chinese pieces only, from its Q4_0 blocks.
 
-A BertModel of 12 layers × 384 with 512 learned positions, 31.3 M parameters (intfloat/multilingual-e5-small, MIT), as
-described in e5_small_zh/SOURCE.txt, and its unigram tokenizer (NFKC, spaces as ▁) as an ordinary tokenizer.json.
+A BertModel of 12 layers × 384 with 512 learned positions, 31.3 M parameters (intfloat/multilingual-e5-small,
+MIT), as described in e5_small_zh/SOURCE.txt, and its unigram tokenizer (NFKC, spaces as ▁) as tokenizer.json.
 
 Try first: `python -m spaces.long_document.e5 OUT`, then AutoModel.from_pretrained(OUT).
 """
@@ -32,7 +32,7 @@ NORM = {"aln": "attention.output.LayerNorm", "oln": "output.LayerNorm"}
 
 
 def dequantise(blocks: np.ndarray) -> Tensor:
-    """Q4_0 blocks uint8 (rows, cols/32·18) → float32 (rows, cols); byte j holds weights j (low) and j + 16 (high)."""
+    """Q4_0 blocks uint8 (rows, cols/32·18) → float32 (rows, cols); byte j holds weights j and j + 16."""
     blocks = blocks.reshape(len(blocks), -1, BYTES)
     scale = blocks[..., :2].copy().view(np.float16).astype(np.float32)  # (rows, cols/32, 1)
     nibbles = np.concatenate([blocks[..., 2:] & 15, blocks[..., 2:] >> 4], axis=-1)
@@ -97,7 +97,7 @@ def load_pieces(folder: Path = DATA) -> list[tuple[str, float]]:
 
 
 def build_tokenizer(pieces: list[tuple[str, float]], model_max_length: int = 512) -> PreTrainedTokenizerFast:
-    """A unigram tokenizer: NFKC, every white space a space (two at most in a row), ▁ before words, <s> … </s>."""
+    """A unigram tokenizer: NFKC, white space as spaces (two at most in a row), ▁ before words, <s> … </s>."""
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=3))
     tokenizer.normalizer = normalizers.Sequence(
         [

@@ -2,8 +2,8 @@
 
     python -m spaces.long_document.evaluate DOCS.jsonl.xz [--limit N] [--readings 512,2048,whole]
 
-The task follows from the fields: province (longdoc_laws) or label (longdoc_classical). Rows without the label are
-passed over. The last line is one JSON object. Memory grows with the longest text, not with its square.
+The task follows from the fields: province (longdoc_laws) or label (longdoc_classical). Rows without the label
+are passed over. The last line is one JSON object. Memory grows with the longest text, not with its square.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from spaces.long_document.reader import WEIGHTS, Reader, load_reader
 
 
 def parse_readings(text: str) -> dict[str, int | None]:
-    """"512,whole" → {"512": 512, "whole": None}; InputError for anything but whole numbers from 3 and "whole"."""
+    """512,whole → {"512": 512, "whole": None}; InputError for anything but numbers from 3 and "whole"."""
     names = [part.strip() for part in text.split(",")]
     for name in names:
         if name != "whole" and not (name.isdecimal() and int(name) >= 3):
-            raise InputError("readings", f"不认识 {name}:须为 whole 或 ≥ 3 的词元数", f"{name}: whole, or tokens from 3")
+            zh = f"{name} 无法识别,须为 whole 或不小于 3 的词元数"
+            raise InputError("readings", zh, f"{name} is neither whole nor a number of tokens from 3")
     return {name: None if name == "whole" else int(name) for name in names}
 
 
@@ -34,7 +35,8 @@ def choose(path: str | Path, limit: int | None = None) -> tuple[str, list[tuple[
     """(task, [(text, label)]): the labelled rows, or the `limit` of them whose hashes are smallest."""
     rows = [row for row in read_rows(path) if task_of(row)]
     if not rows:
-        raise InputError("documents", "没有一行含 province 或 label 字段", "no row has a province or a label field")
+        zh, en = "没有一行含 province 或 label 字段", "no row has a province or a label field"
+        raise InputError("documents", zh, en)
     task = task_of(rows[0])
     field, labels = TASKS[task]
     pairs = [(row["text"], row[field]) for row in rows if row.get(field) in labels]
@@ -62,7 +64,8 @@ def evaluate(reader: Reader, task: str, pairs: list[tuple[str, str]], readings: 
         for name, label in predict(reader, task, text, readings).items():
             answers[name].append(label)
         if done % 20 == 0 or done == len(pairs):
-            print(f"\r{done}/{len(pairs)} {time.perf_counter() - start:.0f} s", end="", file=sys.stderr, flush=True)
+            line = f"\r{done}/{len(pairs)} {time.perf_counter() - start:.0f} s"
+            print(line, end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     labels = sorted(set(truth))
     accuracy = {name: round(accuracy_score(truth, given), 4) for name, given in answers.items()}

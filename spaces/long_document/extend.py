@@ -3,7 +3,7 @@
     python -m spaces.long_document.extend MODEL OUT --length 4096 [--alpha 0.4]
 
 MODEL is a local folder or a name on the hub. OUT loads with plain transformers and gives the same outputs
-as MODEL on texts that MODEL could read. The method is in positions.py. Try first: --length 1536, the article's.
+as MODEL on texts that MODEL could read. The method: positions.py. Try first: --length 1536, the article's.
 """
 
 from __future__ import annotations

@@ -57,8 +57,9 @@ class Trainee(nn.Module):
     def word_loss(self, hidden: Tensor, places: Tensor, truth: Tensor) -> Tensor:
         """hidden (B, L, D) of the encoder's last layer → mean cross-entropy at the hidden words."""
         chosen = hidden.flatten(0, 1)[places]
-        table = self.classifier.bert.embeddings.word_embeddings.weight
-        return F.cross_entropy(F.linear(self.norm(F.gelu(self.transform(chosen))), table, self.bias).float(), truth)
+        features = self.norm(F.gelu(self.transform(chosen)))  # (M, D)
+        logits = F.linear(features, self.classifier.bert.embeddings.word_embeddings.weight, self.bias)
+        return F.cross_entropy(logits.float(), truth)
 
 
 def parameter_groups(trainee: Trainee, decay: float, weight_decay: float) -> list[dict]:

@@ -1,7 +1,7 @@
 """Weights in files small enough to carry, and back into an ordinary checkpoint.
 
-bf16 weights are split into their high bytes (sign and exponent: few values, so Huffman coding halves them and more)
-and their low bytes (mantissas: noise, stored as they are, in pieces).
+bf16 weights are split into their high bytes (sign and exponent: few values, so Huffman coding halves them and
+more) and their low bytes (mantissas: noise, stored as they are, in pieces).
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def save_parts(state: dict[str, Tensor], config: BertConfig, out: Path) -> None:
     """Write high.zz, low.0, low.1, … and config.json; earlier ones are replaced."""
     for old in out.glob("low.*"):
         old.unlink()
-    data = save({name: tensor.detach().to("cpu", torch.bfloat16).contiguous() for name, tensor in state.items()})
+    rounded = {name: tensor.detach().to("cpu", torch.bfloat16).contiguous() for name, tensor in state.items()}
+    data = save(rounded)
     planes = np.frombuffer(data + b" " * (len(data) % 2), dtype=np.uint8).reshape(-1, 2)
     coder = zlib.compressobj(level=1, strategy=zlib.Z_HUFFMAN_ONLY)
     (out / "high.zz").write_bytes(coder.compress(planes[:, 1].tobytes()) + coder.flush())

@@ -85,9 +85,7 @@ class HierarchicalEmbedding(nn.Embedding):
     offset: rows before position 0, as RoBERTa keeps for padding (its position 0 is row padding_idx + 1).
     """
 
-    def __init__(
-        self, weight: nn.Parameter, alpha: float = ALPHA, offset: int = 0, padding_idx: int | None = None
-    ):
+    def __init__(self, weight: nn.Parameter, alpha: float = ALPHA, offset: int = 0, padding_idx: int | None = None):
         super().__init__(*weight.shape, padding_idx=padding_idx, _weight=weight.data)
         self.weight, self.alpha, self.offset = weight, check_alpha(alpha), offset
 

@@ -1,7 +1,7 @@
 """Read a text of any length with a classifier that was trained on 512 positions.
 
-Positions are continued hierarchically and computed on the fly, attention is exact and never holds an n × n tensor:
-memory grows linearly with the text. The embedded default knows two tasks, any other checkpoint its own labels.
+Positions are continued hierarchically on the fly, attention is exact and never holds an n × n tensor: memory
+grows linearly with the text. The embedded default knows two tasks, any other checkpoint its own labels.
 
 Try first: `load_reader().classify(text, "province")` and the same with limit=512.
 """
@@ -48,7 +48,8 @@ class Reader:
         ids = self.tokenizer(text, truncation=limit is not None, max_length=limit, verbose=False).input_ids
         most = position_capacity(self.model)
         if len(ids) > most:
-            raise InputError("text", f"有 {len(ids)} 个词元,最多 {most}", f"has {len(ids)} tokens, at most {most} fit")
+            zh, en = f"有 {len(ids)} 个词元,最多 {most} 个", f"has {len(ids)} tokens, at most {most} fit"
+            raise InputError("text", zh, en)
         return torch.tensor([ids])
 
     @torch.inference_mode()
@@ -67,17 +68,17 @@ class Reader:
 def tasks_of(model: PreTrainedModel) -> dict[str, tuple[list[str], slice]]:
     """The tasks that share the outputs; a checkpoint from elsewhere has one, "labels"."""
     labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
-    places, start = {}, 0
+    places = {}
     for task, names in getattr(model.config, "tasks", {"labels": labels}).items():
+        start = labels.index(names[0])  # a saved configuration sorts the tasks by name
         places[task] = (list(names), slice(start, start + len(names)))
-        start += len(names)
     return places
 
 
 def load_reader(
     source: str | Path = WEIGHTS, device: torch.device | None = None, dtype: torch.dtype | None = None
 ) -> Reader:
-    """A local folder or a name on the hub, its positions continued on the fly with the α of its configuration."""
+    """A local folder or a name on the hub, its positions continued with the α of its configuration."""
     register()
     model = AutoModelForSequenceClassification.from_pretrained(
         source, dtype=dtype or fastest_dtype(), attn_implementation="xformers"

@@ -28,9 +28,7 @@ def checkpoint(tmp_path):
     )
     BertForSequenceClassification(config).to(torch.bfloat16).save_pretrained(tmp_path / "in")
     vocabulary = Tokenizer(models.WordLevel({c: i for i, c in enumerate("?abcde")}, unk_token="?"))
-    FastTokenizer(tokenizer_object=vocabulary, model_max_length=4, unk_token="?").save_pretrained(
-        tmp_path / "in"
-    )
+    FastTokenizer(tokenizer_object=vocabulary, model_max_length=4, unk_token="?").save_pretrained(tmp_path / "in")
     return tmp_path
 
 

@@ -163,9 +163,7 @@ def test_naive_ways():
 
 @pytest.mark.parametrize("family", ["RoFormer", "ModernBert", "T5"])
 def test_other_positions_are_refused(family):
-    settings = (
-        {"d_model": D, "d_kv": 8, "d_ff": 8, "num_layers": 1, "num_heads": 2} if family == "T5" else SMALL
-    )
+    settings = {"d_model": D, "d_kv": 8, "d_ff": 8, "num_layers": 1, "num_heads": 2} if family == "T5" else SMALL
     config = getattr(transformers, f"{family}Config")(
         **settings | {"vocab_size": 40},
         pad_token_id=0,

@@ -1,0 +1,79 @@
+"""The pooling layer starts as a mean, the losses mean what they say, the parts give the weights back."""
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, BertConfig, BertModel
+
+from spaces.long_document.classifier import build_classifier
+from spaces.long_document.data import GENRES, LABELS, PROVINCES
+from spaces.long_document.losses import Trainee, parameter_groups, smoothed_targets
+from spaces.long_document.parts import load_parts, save_parts
+from spaces.long_document.positions import extend_positions
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=50,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=24,
+        max_position_embeddings=8,
+    )
+    return build_classifier(BertModel(config, add_pooling_layer=False)).eval()
+
+
+def test_first_token_receives_the_mean(model):
+    output = extend_positions(model).bert(input_ids=torch.randint(0, 50, (3, 40)), output_hidden_states=True)
+    hidden = output.hidden_states[-2]
+    expected = torch.nn.functional.layer_norm(hidden[:, 0] + hidden.mean(1), (16,))
+    torch.testing.assert_close(output.last_hidden_state[:, 0], expected)
+    torch.testing.assert_close(output.pooler_output, expected.tanh())
+
+
+def test_the_query_can_learn(model):
+    model(input_ids=torch.randint(0, 50, (3, 8)), labels=torch.tensor([0, 1, 2])).loss.backward()
+    assert model.bert.encoder.layer[-1].attention.self.query.weight.grad.norm() > 0
+
+
+def test_smoothing_stays_within_the_task():
+    targets = smoothed_targets(torch.tensor([0, len(PROVINCES)]), 0.1)
+    torch.testing.assert_close(targets.sum(1), torch.ones(2))
+    assert targets[0, len(PROVINCES) :].sum() == 0 and targets[1, : len(PROVINCES)].sum() == 0
+    assert targets[1, 7] == pytest.approx(0.9 + 0.1 / len(GENRES))
+
+
+def test_losses_are_asked_for(model):
+    trainee, ids = Trainee(model), torch.randint(0, 50, (2, 8))
+    places, truth = torch.tensor([3, 9]), torch.tensor([1, 2])
+    label, word = trainee(ids, (places, truth), None)
+    assert label == 0 and word > 0
+    label, word = trainee(ids, None, smoothed_targets(torch.tensor([0, 1]), 0.0))
+    expected = torch.nn.functional.cross_entropy(model(input_ids=ids).logits, torch.tensor([0, 1]))
+    assert word == 0
+    torch.testing.assert_close(label, expected)
+
+
+def test_every_parameter_has_one_group_and_lower_layers_smaller_steps(model):
+    trainee = Trainee(model)
+    groups = parameter_groups(trainee, 0.5, 0.1)
+    assert sum(len(g["params"]) for g in groups) == len(list(trainee.parameters()))
+    scale = {id(p): g["scale"] for g in groups for p in g["params"]}
+    bert = model.bert
+    order = [bert.embeddings.word_embeddings, *(layer.output.dense for layer in bert.encoder.layer), model.classifier]
+    assert [scale[id(m.weight)] for m in order] == [0.125, 0.25, 0.5, 3.0, 3.0]
+    assert all(g["weight_decay"] == 0 for g in groups for p in g["params"] if p.ndim == 1)
+
+
+def test_parts_there_and_back(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("spaces.long_document.parts.PIECE", 5000)
+    save_parts(extend_positions(model).state_dict(), model.config, tmp_path)
+    assert len(list(tmp_path.glob("low.*"))) > 2
+    again = load_parts(tmp_path)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor.to(torch.bfloat16)), name
+    again.save_pretrained(tmp_path / "plain")
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "plain")
+    assert plain.config.id2label[0] == LABELS[0] and plain.config.hierarchical_alpha == 0.4
