@@ -15,7 +15,7 @@ from spaces.chat.data import starts
 # How often a source's documents stand in the stream: small sources that are asked for come round more often.
 COPIES = {
     "smilechat": 3, "kdconv": 8, "literature": 7, "poems": 6, "tech": 6, "wiki": 8, "wiki_converted": 4, "laws": 1,
-    "classical": 3, "fewshot": 5, "sentences": 4, "questions": 3,
+    "classical": 3, "fewshot": 4, "sentences": 4, "questions": 3,
 }  # fmt: skip
 
 

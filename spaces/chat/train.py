@@ -31,6 +31,7 @@ from spaces.chat.optim import optimisers
 WARMUP, LEVEL = 0.02, 0.30  # shares of the run: the rate rises until the first and falls from the second
 # Bits per character to reach, by source: 0.8 or 0.9 of an order-8 PPMd's.
 TARGETS = {"smilechat": 2.77, "kdconv": 2.56, "literature": 6.47, "poems": 6.35, "tech": 3.42, "wiki": 6.43}
+RESERVE = 8.0  # seconds for the last validation and the weights
 VALIDATION_TOKENS = 60_000  # a source
 
 
@@ -98,14 +99,14 @@ class Run:
         self.loss, *self.optims = self.accelerator.prepare(LossOfBatch(self.model), *optims)
         if self.device.type == "cuda":
             self.loss.compile(dynamic=False)
-        self.steps, self.elapsed, self.best = 0, 0.0, math.inf
+        self.steps, self.progress, self.best = 0, 0.0, math.inf
         plan.out.mkdir(parents=True, exist_ok=True)
         self._resume()
 
     def _model(self) -> GPT2LMHeadModel:
         """A new model, or the weights given, in float32 with this run's dropout."""
         how = {"attn_implementation": "sdpa"}  # what a compiled graph takes best; weights do not depend on it
-        drop = {f"{kind}_pdrop": self.plan.dropout for kind in ("resid", "embd", "attn")}
+        drop = {"resid_pdrop": self.plan.dropout, "embd_pdrop": self.plan.dropout, "attn_pdrop": 0.0}
         if self.plan.start:
             return GPT2LMHeadModel.from_pretrained(self.plan.start, dtype=torch.float32, **how, **drop).to(self.device)
         config = configuration(self.meta["vocab_size"], self.meta["eod"], self.plan.tiny)
@@ -120,10 +121,9 @@ class Run:
 
     def step(self) -> torch.Tensor:
         """One update from `accumulate` batches; returns the mean loss, still on the device."""
-        progress = self.elapsed / (60 * self.plan.minutes)
         for optimiser in self.optims:
             for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * rate(progress)
+                group["lr"] = group["peak"] * rate(self.progress)
         total = torch.zeros((), device=self.device)
         for _ in range(self.plan.accumulate):
             loss = self.loss(*self.batches.draw(self.plan.rows)) / self.plan.accumulate
@@ -147,7 +147,7 @@ class Run:
             bits[source] = round(float(total) / self._characters(rows), 4)
         self.model.train()
         ratio = sum(bits[s] / TARGETS[s] for s in TARGETS if s in bits) / max(1, sum(s in bits for s in TARGETS))
-        line = {"step": self.steps, "minutes": round(self.elapsed / 60, 2), **figures, "bits": bits}
+        line = {"step": self.steps, "progress": round(self.progress, 4), **figures, "bits": bits}
         line |= {"mean_ratio_to_target": round(ratio, 4), "passes": round(self.batches.passes(), 3)}
         if self.accelerator.is_main_process:
             print(json.dumps(line), flush=True)
@@ -174,7 +174,7 @@ class Run:
         """All that resuming needs, in one file that is replaced as a whole."""
         state = {
             "model": self.model.state_dict(), "optims": [o.state_dict() for o in self.optims], "steps": self.steps,
-            "elapsed": self.elapsed, "best": self.best, "rows_drawn": self.batches.rows_drawn,
+            "progress": self.progress, "best": self.best, "rows_drawn": self.batches.rows_drawn,
             "random": [torch.get_rng_state(), self.batches.generator.get_state()],
         }  # fmt: skip
         if self.accelerator.is_main_process:
@@ -191,33 +191,36 @@ class Run:
         self.model.load_state_dict(state["model"])
         for optimiser, saved in zip(self.optims, state["optims"], strict=True):
             optimiser.load_state_dict(saved)
-        self.steps, self.elapsed, self.best = state["steps"], state["elapsed"], state["best"]
+        self.steps, self.progress, self.best = state["steps"], state["progress"], state["best"]
         self.batches.rows_drawn = state["rows_drawn"]
         torch.set_rng_state(state["random"][0].cpu())
         self.batches.generator.set_state(state["random"][1].cpu())
 
-    def train(self) -> None:
-        """Steps until the minutes are over; the clock does not count compiling."""
+    def train(self, begun: float) -> None:
+        """Steps until the minutes since `begun` (time.monotonic) are over, setting up and compiling included."""
         self.model.train()
-        end = 60 * self.plan.minutes
         mean = self.step()
-        loss, since, tokens = mean.item(), time.monotonic(), 0  # .item() waits for the compiled graph
-        last_validation = self.elapsed
-        per_step = self.plan.rows * self.plan.accumulate * self.batches.context * self.accelerator.num_processes
-        begun = self.elapsed
-        while self.elapsed < end:
+        loss = mean.item()  # waits for the compiled graph
+        since = last_validation = time.monotonic()
+        end = begun + 60 * self.plan.minutes - RESERVE
+        first, steps = self.progress, self.steps
+        while self.progress < 1:
             mean = self.step()
-            tokens += per_step
             if self.steps % 10 == 0:
                 loss = mean.item()  # waits for the device, so that the clock is honest
-            self.elapsed = begun + time.monotonic() - since
-            if self.elapsed - last_validation >= self.plan.validate_every and self.elapsed < 0.97 * end:
-                self.validate(loss=round(loss, 4), tokens_per_second=round(tokens / (time.monotonic() - since)))
+            now = time.monotonic()
+            self.progress = min(1.0, first + (1 - first) * (now - since) / max(1.0, end - since))
+            if now - last_validation >= self.plan.validate_every and end - now > self.plan.validate_every / 4:
+                self.validate(loss=round(loss, 4), **self._speed(steps, since))
                 self.checkpoint()
-                last_validation = self.elapsed
-        speed = round(tokens / max(1e-9, time.monotonic() - since))
-        self.validate(loss=round(mean.item(), 4), tokens_per_second=speed)
+                last_validation = time.monotonic()
+        self.validate(loss=round(mean.item(), 4), **self._speed(steps, since))
         self.checkpoint()
+
+    def _speed(self, steps: int, since: float) -> dict[str, float]:
+        tokens = self.plan.rows * self.plan.accumulate * self.batches.context * self.accelerator.num_processes
+        seconds = time.monotonic() - since
+        return {"seconds": round(seconds, 1), "tokens_per_second": round((self.steps - steps) * tokens / seconds)}
 
 
 def main() -> None:
@@ -225,7 +228,7 @@ def main() -> None:
     parser.add_argument("--packed", type=Path, default=Path(".carry/chat"))
     parser.add_argument("--out", type=Path, default=Path("runs/chat"))
     parser.add_argument("--state", type=Path, default=Path("runs/chat_state.pt"), help="checkpoint to resume from")
-    parser.add_argument("--minutes", type=float, default=60.0, help="of training; compiling comes on top")
+    parser.add_argument("--minutes", type=float, default=60.0, help="of the clock, compiling included")
     parser.add_argument("--lr", type=float, default=3e-3, help="peak learning rate")
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--rows", type=int, default=96, help="of one context each, in a batch")
@@ -234,7 +237,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tiny", action="store_true", help="a model for tests")
     parser.add_argument("--from", dest="start", type=Path, help="folder of weights to begin with")
-    Run(Plan(**vars(parser.parse_args()))).train()
+    begun = time.monotonic()
+    Run(Plan(**vars(parser.parse_args()))).train(begun)
 
 
 if __name__ == "__main__":
