@@ -1,57 +1,14 @@
-"""The real app in a process of its own, and a real Chromium to visit it."""
+"""A real Chromium to visit the real app (`address` of tests/conftest.py)."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 DESKTOP, PHONE = (1280, 800), (390, 844)
-
-
-@pytest.fixture(scope="session")
-def address() -> Iterator[str]:
-    """The address of `python app.py`, started on a free port."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "app.py"],
-        cwd=ROOT,
-        env={**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(url, process)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _wait_for(url: str, process: subprocess.Popen, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            pytest.fail(f"app.py ended with {process.returncode}:\n{process.stdout.read()}")
-        try:
-            urllib.request.urlopen(f"{url}/config", timeout=2).close()
-            return
-        except OSError:
-            time.sleep(0.3)
-    pytest.fail(f"app.py did not answer on {url} within {seconds:.0f} s")
 
 
 @pytest.fixture(scope="session")

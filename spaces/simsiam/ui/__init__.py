@@ -6,7 +6,8 @@ import gradio as gr
 
 from shared.experiment import Experiment
 from shared.i18n import tr
-from shared.page import Page
+from shared.page import Page, expose
+from spaces.simsiam.live import simsiam_train
 from spaces.simsiam.ui import checkup, live, toy
 
 
@@ -19,6 +20,7 @@ def build(page: Page) -> None:
             live.build(page, tabs)
         with gr.Tab(tr("我的坍缩了吗？", "Is mine collapsed?"), id="checkup"):
             checkup.build(page, tabs)
+    expose(simsiam_train, "simsiam_train")
 
 
 EXPERIMENT = Experiment(
