@@ -1,8 +1,8 @@
 """Rows of packed tokens, assembled on the device from one stream in which the documents of all sources are shuffled.
 
 Shuffled across sources, what stands before an <eod> says nothing about the text after it, so that the model learns to
-begin anew there, as it must when it is asked for the probability of a text by itself. A row begins at an <eod> too, or at
-least half a context inside a document, as the later windows of a long text do.
+begin anew there, as it must when it is asked for the probability of a text by itself. A row begins at an <eod> too, or
+at least half a context inside a document, as the later windows of a long text do.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Batches:
     def __init__(self, stream: np.ndarray, eod: int, context: int, device: torch.device, seed: int):
         assert stream.max() < 2**15 and len(stream) > context + 1
         self.context, self.device = context, device
-        self.ids = torch.from_numpy(stream.astype(np.int16)).to(device)
+        self.ids = torch.from_numpy(stream.view(np.int16)).to(device)  # ids are below 2¹⁵
         self.starts = torch.from_numpy(starts(stream, eod)[:-1]).to(device)
         self.offsets = torch.arange(context + 1, device=device)
         self.generator = torch.Generator(device).manual_seed(seed)

@@ -152,11 +152,12 @@ def pack(data: Path, out: Path, tokenizer: CpmTokenizer) -> dict:
 def load(packed: Path) -> tuple[dict, dict[str, np.ndarray], dict[str, np.ndarray]]:
     """What `pack` wrote: (meta, training streams, validation streams)."""
     meta = json.loads((packed / "meta.json").read_text())
-    train, val = (
-        {s: np.frombuffer(lzma.decompress((packed / f"{s}.{split}.xz").read_bytes()), np.uint16) for s in meta["sources"]}
-        for split in ("train", "val")
-    )
-    return meta, train, val
+
+    def read(split: str) -> dict[str, np.ndarray]:
+        files = {source: packed / f"{source}.{split}.xz" for source in meta["sources"]}
+        return {s: np.frombuffer(lzma.decompress(path.read_bytes()), np.uint16) for s, path in files.items()}
+
+    return meta, read("train"), read("val")
 
 
 def question_form(streams: dict[str, np.ndarray], meta: dict, most: int = 1_500_000) -> np.ndarray:

@@ -42,7 +42,7 @@ def windows(length: int, context: int) -> Iterator[tuple[int, int, int]]:
 
 @torch.inference_mode()
 def nats(model: GPT2LMHeadModel, rows: Sequence[Sequence[int]], eod: int, report=None) -> np.ndarray:
-    """−ln p of each row of ids (without its <eod>), (rows,) float64; report is called with the number of windows done."""
+    """−ln p of each row of ids (without its <eod>), (rows,) float64; report gets (windows done, windows)."""
     device, context = model.device, model.config.n_positions
     sequences = [torch.tensor([eod, *row]) for row in rows]
     jobs = [(i, *w) for i, row in enumerate(rows) if len(row) for w in windows(len(row), context)]

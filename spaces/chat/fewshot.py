@@ -15,15 +15,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from spaces.chat.tasks import IN_PROMPT, KNOWN, Pair, Sampler
+from spaces.chat.tasks import IN_PROMPT, KNOWN, Pair
 
 # How a shot is written. Those first in the list are drawn more often.
 FORMS = (
-    "{q} {a}\n", "{q}：{a}\n", "问：{q}\n答：{a}\n", "{q} -> {a}\n", "{q}→{a}\n", "{q} => {a}\n", "{q} = {a}\n", "{q}\n{a}\n\n",
-    "{q}:{a}\n", "{q}=>{a}\n", "{q} → {a}\n", "{q}，{a}\n", "问：{q} 答：{a}\n", "问：{q}\n答：{a}\n\n", "输入：{q}\n输出：{a}\n",
-    "{q}=={a}\n", "{q}\t{a}\n", "{q} - {a}\n", "{q}——{a}\n", "{q} | {a}\n", "问题：{q}\n答案：{a}\n", "输入：{q} 输出：{a}\n",
-    "Q: {q}\nA: {a}\n", "Q：{q}\nA：{a}\n", "原文：{q}\n结果：{a}\n", "{q}。{a}\n", "{q}：{a}。\n", "“{q}”：“{a}”\n", "{q}: {a}\n",
-    "{q}={a}\n", "{q}>{a}\n", "输入:{q}\n输出:{a}\n\n", "{q} {a}；\n", "例：{q} → {a}\n", "题目：{q}\n回答：{a}\n\n", "{q}【{a}】\n",
+    "{q} {a}\n", "{q}：{a}\n", "问：{q}\n答：{a}\n", "{q} -> {a}\n", "{q}→{a}\n", "{q} => {a}\n", "{q} = {a}\n",
+    "{q}\n{a}\n\n", "{q}:{a}\n", "{q}=>{a}\n", "{q} → {a}\n", "{q}，{a}\n", "问：{q} 答：{a}\n", "问：{q}\n答：{a}\n\n",
+    "输入：{q}\n输出：{a}\n", "{q}=={a}\n", "{q}\t{a}\n", "{q} - {a}\n", "{q}——{a}\n", "{q} | {a}\n",
+    "问题：{q}\n答案：{a}\n", "输入：{q} 输出：{a}\n", "Q: {q}\nA: {a}\n", "Q：{q}\nA：{a}\n", "原文：{q}\n结果：{a}\n",
+    "{q}。{a}\n", "{q}：{a}。\n", "“{q}”：“{a}”\n", "{q}: {a}\n", "{q}={a}\n", "{q}>{a}\n", "输入:{q}\n输出:{a}\n\n",
+    "{q} {a}；\n", "例：{q} → {a}\n", "题目：{q}\n回答：{a}\n\n", "{q}【{a}】\n",
 )  # fmt: skip
 OWN_FORMS = {
     "capital": ("{q}的首都是{a}\n", "{q}的首都是{a}。\n", "问：{q}的首都是哪里？\n答：{a}\n", "{q}的首都：{a}\n"),
@@ -48,9 +49,11 @@ OWN_FORMS = {
     "answer_question": ("{q}\n答：{a}\n", "{q}\n答案：{a}\n\n"),
 }  # fmt: skip
 # Harder or richer tasks come more often.
-WEIGHTS = {"copy": 3, "extract": 5, "answer_question": 3, "triple": 3, "add": 4, "subtract": 3, "reverse_characters": 2,
-           "reverse_words": 2, "swap": 3, "pick_word": 2, "lookup": 2, "sort": 2, "capital": 2, "english": 2, "antonym": 2,
-           "verse": 2, "idiom_end": 1.5, "idiom_half": 1.5, "idiom_whole": 1.5, "double": 1.5, "passive": 2}  # fmt: skip
+WEIGHTS = {
+    "copy": 3, "extract": 5, "answer_question": 3, "triple": 3, "add": 4, "subtract": 3, "reverse_characters": 2,
+    "reverse_words": 2, "swap": 3, "pick_word": 2, "lookup": 2, "sort": 2, "capital": 2, "english": 2, "antonym": 2,
+    "verse": 2, "idiom_end": 1.5, "idiom_half": 1.5, "idiom_whole": 1.5, "double": 1.5, "passive": 2,
+}  # fmt: skip
 HELD_OUT = 10  # of 100 questions of the in-prompt tasks
 
 
@@ -69,13 +72,13 @@ def unseen(task: str, pair: Pair) -> bool:
     return int.from_bytes(hashlib.blake2b(key, digest_size=4).digest()) % 100 < HELD_OUT
 
 
-def _draw(task: str, sampler: Sampler, held_out: bool) -> Pair:
-    """The sampler's next pair that is held out or not, as asked; for known facts simply its next.
+def _draw(task: str, pairs: Iterator[Pair], held_out: bool) -> Pair:
+    """The next pair that is held out or not, as asked; of known facts simply the next.
 
     A task with few questions (compare two small numbers) may have none held out: then the last drawn.
     """
     for _ in range(300):
-        pair = sampler()
+        pair = next(pairs)
         if task in KNOWN or unseen(task, pair) == held_out:
             break
     return pair
@@ -87,9 +90,10 @@ def _form(rng: random.Random, task: str) -> str:
     return FORMS[min(rng.randrange(len(FORMS)), rng.randrange(len(FORMS)))]
 
 
-def _shots(rng: random.Random, task: str, number: int) -> tuple[str, list[Pair], Sampler]:
-    sampler = (IN_PROMPT | KNOWN)[task](rng)
-    return _form(rng, task), [_draw(task, sampler, held_out=False) for _ in range(number)], sampler
+def _shots(rng: random.Random, task: str, number: int) -> tuple[str, list[Pair], Iterator[Pair]]:
+    """How the shots are written, the shots, and the pairs that go on after them."""
+    pairs = (IN_PROMPT | KNOWN)[task](rng)
+    return _form(rng, task), [_draw(task, pairs, held_out=False) for _ in range(number)], pairs
 
 
 def prompts(seed: int, number: int = 80_000) -> Iterator[str]:
@@ -99,7 +103,7 @@ def prompts(seed: int, number: int = 80_000) -> Iterator[str]:
     weights = [WEIGHTS.get(name, 1) for name in names]
     for _ in range(number):
         task = rng.choices(names, weights)[0]
-        form, shots, _sampler = _shots(rng, task, rng.choice((2, 3, 4, 5, 6, 8, 10, 14)))
+        form, shots, _ = _shots(rng, task, rng.choice((2, 3, 4, 5, 6, 8, 10, 14)))
         yield "".join(form.format(q=q, a=a) for q, a in shots).rstrip("\n")
 
 
@@ -107,12 +111,12 @@ def questions(task: str, number: int, seed: int = 0) -> Iterator[Question]:
     """Test prompts of 3 to 8 shots and one question, unseen in training."""
     rng = random.Random(f"{task} {seed}")
     for _ in range(number):
-        form, shots, sampler = _shots(rng, task, rng.randint(3, 8))
+        form, shots, pairs = _shots(rng, task, rng.randint(3, 8))
         while form.index("{a}") < form.index("{q}"):  # a form that names the answer first asks nothing
             form = _form(rng, task)
-        q, a = _draw(task, sampler, held_out=True)
+        q, a = _draw(task, pairs, held_out=True)
         while (q, a) in shots:
-            q, a = _draw(task, sampler, held_out=True)
+            q, a = _draw(task, pairs, held_out=True)
         before, after = form.split("{a}")
         text = "".join(form.format(q=left, a=right) for left, right in shots) + before.format(q=q)
         yield Question(task, text, a + after.rstrip("\n"))
@@ -127,9 +131,8 @@ def measure(model, tokenizer, number: int, seed: int = 0) -> dict:
         asked = list(questions(task, number, seed))
         said = complete_lines(model, tokenizer, [question.prompt for question in asked])
         rates[task] = sum(s.strip() == q.answer.strip() for s, q in zip(said, asked, strict=True)) / len(asked)
-    means = {
-        name: round(sum(rates[t] for t in tasks) / len(tasks), 4) for name, tasks in (("in_prompt", IN_PROMPT), ("known", KNOWN))
-    }
+    kinds = {"in_prompt": IN_PROMPT, "known": KNOWN}
+    means = {kind: round(sum(rates[t] for t in tasks) / len(tasks), 4) for kind, tasks in kinds.items()}
     return means | {"tasks": {task: round(rate, 3) for task, rate in rates.items()}, "questions_per_task": number}
 
 

@@ -29,7 +29,7 @@ def orthogonalise(stack: torch.Tensor, steps: int = 5) -> torch.Tensor:
 class Muon(torch.optim.Optimizer):
     """Momentum (Nesterov), orthogonalised, with decoupled weight decay; for matrices (R, C) only."""
 
-    def __init__(self, matrices: list[torch.nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.1):
+    def __init__(self, matrices: list[torch.nn.Parameter], lr: float, weight_decay: float, momentum: float = 0.95):
         super().__init__(matrices, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -65,7 +65,7 @@ def optimisers(model: GPT2LMHeadModel, lr: float, decay: float = 0.1) -> list[to
         [{"params": words, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}],
         lr=lr / 2, betas=(0.9, 0.95), eps=1e-10, fused=fused,
     )  # fmt: skip
-    both = [Muon(matrices, lr, weight_decay=decay), adam]
+    both = [Muon(matrices, lr, decay), adam]
     for group in (group for optimiser in both for group in optimiser.param_groups):
         group["peak"] = group["lr"]
     return both

@@ -1,8 +1,8 @@
 """Few-shot prompts cut from real sentences of the training texts: extraction as it is met outside templates.
 
-What is asked for is found by rule: the name of a person, of a place, a title, a year, a number, a Latin word, the first or
-last clause; people and places are what jieba's tagger calls nr and ns. The tagger errs, so these prompts train and the
-template tasks measure.
+What is asked for is found by rule: the name of a person, of a place, a title, a year, a number, a Latin word, the
+first or last clause; people and places are what jieba's tagger calls nr and ns. The tagger errs, so these prompts train
+and the template tasks measure.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import random
 import re
 from collections.abc import Iterable, Iterator
 
-from spaces.chat.facts import SURNAMES
 from spaces.chat.tasks import Pair
+from spaces.chat.tasks.facts import SURNAMES
 
 CUT = re.compile(r"(?<=[。！？；\n])")
 FOUND = {  # kind -> what one and only one match of stands in the sentence
@@ -29,8 +29,9 @@ HEADS = {
     "latin": ("英文", "单词"), "first": ("前半句", "开头"), "last": ("后半句", "结尾"), "copy": ("复述", "原句"),
 }  # fmt: skip
 FORMS = (
-    "{q} {a}\n", "{q}：{a}\n", "{q}\n{a}\n\n", "{q} -> {a}\n", "{q} => {a}\n", "{q}→{a}\n", "{q}\n{h}：{a}\n", "句子：{q}\n{h}：{a}\n",
-    "问：{q}{h}？\n答：{a}\n", "{q} {h}：{a}\n", "{q}\n答：{a}\n", "输入：{q}\n输出：{a}\n", "原文：{q}\n{h}：{a}\n\n", "{q}\t{a}\n", "{q}（{a}）\n",
+    "{q} {a}\n", "{q}：{a}\n", "{q}\n{a}\n\n", "{q} -> {a}\n", "{q} => {a}\n", "{q}→{a}\n", "{q}\n{h}：{a}\n",
+    "句子：{q}\n{h}：{a}\n", "问：{q}{h}？\n答：{a}\n", "{q} {h}：{a}\n", "{q}\n答：{a}\n", "输入：{q}\n输出：{a}\n",
+    "原文：{q}\n{h}：{a}\n\n", "{q}\t{a}\n", "{q}（{a}）\n",
 )  # fmt: skip
 
 

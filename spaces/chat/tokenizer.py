@@ -5,8 +5,8 @@ that to SentencePiece, for which a space now means "a word begins". Decoding dro
 back. Until 22 November 2020 the published vocabulary had no piece for ▃, so every line break reached the model as
 <unk>: a few-shot prompt lost its lines. `inspect(text, newline_known=False)` shows it.
 
-Words are cut by rjieba (jieba in Rust), as in transformers' CpmTokenizer; it cuts Chinese like the Python jieba that CPM
-was trained with (20 times faster) and differs where Latin letters or digits meet '-' or '.': v5.4.0, 2013-2014.
+Words are cut by rjieba (jieba in Rust), as in transformers' CpmTokenizer; it cuts Chinese like the Python jieba that
+CPM was trained with (20 times faster) and differs where Latin letters or digits meet '-' or '.': v5.4.0, 2013-2014.
 A vocabulary with byte pieces (ours) brings any text back exactly, the stand-ins themselves included.
 """
 
@@ -118,7 +118,7 @@ class CpmTokenizer:
         return b"".join(self.token_bytes[i] for i in ids).decode("utf-8", "replace")
 
     def inspect(self, text: str, newline_known: bool = True) -> list[Word]:
-        """jieba's words, each with its pieces and ids; newline_known=False is the vocabulary before 22 November 2020."""
+        """jieba's words, each with its pieces and ids; newline_known=False: as before 22 November 2020."""
         rows = []
         for word in words(text):
             ids = self.encode(word)

@@ -1,10 +1,12 @@
-"""Trains the small CPM on packed tokens: `python -m spaces.chat.train --packed .carry/chat --out runs/chat --minutes N`.
+"""Trains the small CPM on packed tokens: `python -m spaces.chat.train --minutes N`.
 
 The packed tokens come from `python -m spaces.chat.data`. One JSON line a validation goes to OUT/log.jsonl and to the
-screen: bits per character of every source on its held-out texts, counted as `spaces.chat.evaluate` counts them. OUT gets
-the weights of the best validation in Hugging Face format, bfloat16, in shards under 16 MB. The learning rate follows the
-clock: up, level, and linearly to zero when the minutes are over. A run that is cut off goes on where it was when it is
-started again with the same OUT; --from takes weights alone and begins a new schedule.
+screen: bits per character of every source on its held-out texts, counted as `spaces.chat.evaluate` counts them. OUT
+gets the weights of the best validation in Hugging Face format, bfloat16, in shards under 16 MB.
+
+The learning rate follows the clock: up, level, and linearly to zero when the minutes are over. A run that is cut off
+loses at most five minutes: the same command goes on from the checkpoint until the minutes of all its parts together are
+over, and more minutes lengthen a finished run. --from takes weights alone and begins a new schedule.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import argparse
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from transformers import GPT2LMHeadModel
 
+from shared.accelerator import autocast_dtype
 from spaces.chat.batches import COPIES, Batches, shuffled
 from spaces.chat.data import load, question_form, starts
 from spaces.chat.evaluate import nats
@@ -31,8 +34,27 @@ from spaces.chat.optim import optimisers
 WARMUP, LEVEL = 0.02, 0.30  # shares of the run: the rate rises until the first and falls from the second
 # Bits per character to reach, by source: 0.8 or 0.9 of an order-8 PPMd's.
 TARGETS = {"smilechat": 2.77, "kdconv": 2.56, "literature": 6.47, "poems": 6.35, "tech": 3.42, "wiki": 6.43}
-RESERVE = 8.0  # seconds for the last validation and the weights
-VALIDATION_TOKENS = 60_000  # a source
+CHECKPOINT_EVERY = 300.0  # seconds
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a device can do between two looks at the clock."""
+
+    rows: int
+    """Of one context each, in a batch."""
+    accumulate: int
+    """Batches an update."""
+    validation_tokens: int
+    """Of each source."""
+    validate_every: float
+    """Seconds."""
+    reserve: float
+    """Seconds kept back for the last validation and the weights; on a CPU that comes after the minutes."""
+
+
+# An update of 16,384 tokens takes a core half a minute, of which Muon has two seconds; a GPU does 196,608 in under one.
+PACES = {"cuda": Pace(96, 2, 60_000, 75.0, 8.0), "cpu": Pace(4, 4, 8000, 1200.0, 0.0)}
 
 
 @dataclass(frozen=True)
@@ -45,9 +67,9 @@ class Plan:
     minutes: float
     lr: float
     dropout: float
-    rows: int
-    accumulate: int
-    validate_every: float
+    rows: int | None
+    accumulate: int | None
+    validate_every: float | None
     seed: int
     tiny: bool
     start: Path | None
@@ -61,12 +83,12 @@ def rate(progress: float) -> float:
 
 
 def precision(device: torch.device) -> torch.autocast:
-    """bfloat16 autocast on CUDA, float32 elsewhere."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    """bfloat16 autocast where the hardware has it, else float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=autocast_dtype() is not None)
 
 
 class LossOfBatch(torch.nn.Module):
-    """Mean −ln p of a batch's targets, bfloat16 on a GPU; one module, so that one graph holds layers, output and loss."""
+    """Mean −ln p of a batch's targets; one module, so that one graph holds layers, output and loss."""
 
     def __init__(self, model: GPT2LMHeadModel):
         super().__init__()
@@ -85,6 +107,7 @@ class Run:
         self.plan = plan
         self.accelerator = Accelerator(mixed_precision="no")  # the loss sees to its own precision
         self.device = self.accelerator.device
+        self.pace = _pace(plan, self.device)
         torch.manual_seed(plan.seed)
         torch.set_float32_matmul_precision("high")
         self.meta, streams, held_out = load(plan.packed)
@@ -99,7 +122,7 @@ class Run:
         self.loss, *self.optims = self.accelerator.prepare(LossOfBatch(self.model), *optims)
         if self.device.type == "cuda":
             self.loss.compile(dynamic=False)
-        self.steps, self.progress, self.best = 0, 0.0, math.inf
+        self.steps, self.seconds, self.progress, self.best = 0, 0.0, 0.0, math.inf
         plan.out.mkdir(parents=True, exist_ok=True)
         self._resume()
 
@@ -114,9 +137,9 @@ class Run:
         return GPT2LMHeadModel._from_config(config, **how).to(self.device)
 
     def _documents(self, ids: np.ndarray) -> list[np.ndarray]:
-        """Held-out documents of one stream, without their <eod>, up to VALIDATION_TOKENS."""
+        """The first held-out documents of one stream, without their <eod>."""
         edges = starts(ids, self.meta["eod"])
-        edges = edges[edges <= max(VALIDATION_TOKENS // (20 if self.plan.tiny else 1), edges[1])]
+        edges = edges[edges <= max(self.pace.validation_tokens, edges[1])]
         return [ids[a + 1 : b].astype(np.int64) for a, b in zip(edges[:-1], edges[1:], strict=True)]
 
     def step(self) -> torch.Tensor:
@@ -125,8 +148,8 @@ class Run:
             for group in optimiser.param_groups:
                 group["lr"] = group["peak"] * rate(self.progress)
         total = torch.zeros((), device=self.device)
-        for _ in range(self.plan.accumulate):
-            loss = self.loss(*self.batches.draw(self.plan.rows)) / self.plan.accumulate
+        for _ in range(self.pace.accumulate):
+            loss = self.loss(*self.batches.draw(self.pace.rows)) / self.pace.accumulate
             self.accelerator.backward(loss)
             total += loss.detach()
         self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -174,7 +197,7 @@ class Run:
         """All that resuming needs, in one file that is replaced as a whole."""
         state = {
             "model": self.model.state_dict(), "optims": [o.state_dict() for o in self.optims], "steps": self.steps,
-            "progress": self.progress, "best": self.best, "rows_drawn": self.batches.rows_drawn,
+            "seconds": self.seconds, "best": self.best, "rows_drawn": self.batches.rows_drawn,
             "random": [torch.get_rng_state(), self.batches.generator.get_state()],
         }  # fmt: skip
         if self.accelerator.is_main_process:
@@ -191,36 +214,51 @@ class Run:
         self.model.load_state_dict(state["model"])
         for optimiser, saved in zip(self.optims, state["optims"], strict=True):
             optimiser.load_state_dict(saved)
-        self.steps, self.progress, self.best = state["steps"], state["progress"], state["best"]
+        self.steps, self.seconds, self.best = state["steps"], state["seconds"], state["best"]
         self.batches.rows_drawn = state["rows_drawn"]
         torch.set_rng_state(state["random"][0].cpu())
         self.batches.generator.set_state(state["random"][1].cpu())
 
     def train(self, begun: float) -> None:
-        """Steps until the minutes since `begun` (time.monotonic) are over, setting up and compiling included."""
+        """Steps until the minutes are over, counted from `begun` (time.monotonic) and with those of earlier parts."""
+        budget, earlier = max(1.0, 60 * self.plan.minutes - self.pace.reserve), self.seconds
+        end = begun + budget - earlier
+        self.progress = first = earlier / budget
+        if first >= 1:
+            return
         self.model.train()
-        mean = self.step()
-        loss = mean.item()  # waits for the compiled graph
-        since = last_validation = time.monotonic()
-        end = begun + 60 * self.plan.minutes - RESERVE
-        first, steps = self.progress, self.steps
+        loss = self.step().item()  # compiles: the schedule's clock starts behind it
+        step, since = self.steps, time.monotonic()
+        checked = validated = since
         while self.progress < 1:
             mean = self.step()
-            if self.steps % 10 == 0:
+            if self.steps % 10 == 0 or self.device.type == "cpu":
                 loss = mean.item()  # waits for the device, so that the clock is honest
             now = time.monotonic()
+            self.seconds = earlier + now - begun
             self.progress = min(1.0, first + (1 - first) * (now - since) / max(1.0, end - since))
-            if now - last_validation >= self.plan.validate_every and end - now > self.plan.validate_every / 4:
-                self.validate(loss=round(loss, 4), **self._speed(steps, since))
+            if now - validated >= self.pace.validate_every and end - now > self.pace.validate_every / 4:
+                self.validate(loss=round(loss, 4), **self._speed(step, since))
+                validated = time.monotonic()
+            if now - checked >= CHECKPOINT_EVERY:
                 self.checkpoint()
-                last_validation = time.monotonic()
-        self.validate(loss=round(mean.item(), 4), **self._speed(steps, since))
+                checked = time.monotonic()
+        self.checkpoint()  # the last validation may take long
+        self.validate(loss=round(loss, 4), **self._speed(step, since))
         self.checkpoint()
 
     def _speed(self, steps: int, since: float) -> dict[str, float]:
-        tokens = self.plan.rows * self.plan.accumulate * self.batches.context * self.accelerator.num_processes
+        tokens = self.pace.rows * self.pace.accumulate * self.batches.context * self.accelerator.num_processes
         seconds = time.monotonic() - since
         return {"seconds": round(seconds, 1), "tokens_per_second": round((self.steps - steps) * tokens / seconds)}
+
+
+def _pace(plan: Plan, device: torch.device) -> Pace:
+    """The device's pace with what the plan says otherwise."""
+    pace = PACES.get(device.type, PACES["cpu"])
+    given = {name: getattr(plan, name) for name in ("rows", "accumulate", "validate_every")}
+    given["validation_tokens"] = pace.validation_tokens // 4 if plan.tiny else None
+    return replace(pace, **{name: value for name, value in given.items() if value is not None})
 
 
 def main() -> None:
@@ -228,12 +266,12 @@ def main() -> None:
     parser.add_argument("--packed", type=Path, default=Path(".carry/chat"))
     parser.add_argument("--out", type=Path, default=Path("runs/chat"))
     parser.add_argument("--state", type=Path, default=Path("runs/chat_state.pt"), help="checkpoint to resume from")
-    parser.add_argument("--minutes", type=float, default=60.0, help="of the clock, compiling included")
+    parser.add_argument("--minutes", type=float, default=60.0, help="of the clock, with setting up and earlier parts")
     parser.add_argument("--lr", type=float, default=3e-3, help="peak learning rate")
     parser.add_argument("--dropout", type=float, default=0.1)
-    parser.add_argument("--rows", type=int, default=96, help="of one context each, in a batch")
-    parser.add_argument("--accumulate", type=int, default=2, help="batches an update")
-    parser.add_argument("--validate-every", type=float, default=75.0, help="seconds")
+    parser.add_argument("--rows", type=int, help="of one context each, in a batch (96 on a GPU, 4 on a CPU)")
+    parser.add_argument("--accumulate", type=int, help="batches an update (2 on a GPU, 4 on a CPU)")
+    parser.add_argument("--validate-every", type=float, help="seconds (75 on a GPU, 1200 on a CPU)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tiny", action="store_true", help="a model for tests")
     parser.add_argument("--from", dest="start", type=Path, help="folder of weights to begin with")
