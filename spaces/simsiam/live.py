@@ -81,21 +81,13 @@ def start(settings: Settings, images: Images | None = None) -> State:
     return State(0, settings, _cpu(model.state_dict()), None, None, kept, None, None)
 
 
-def advance_here(
-    state: State,
-    settings: Settings,
-    steps: int,
-    every: int | None = None,
-    stop: Callable[[], bool] | None = None,
-) -> tuple[State, list[Frame]]:
+def advance_here(state: State, settings: Settings, steps: int, every: int | None = None) -> tuple[State, list[Frame]]:
     """`advance` without taking a turn at the device, for code that holds one."""
     run = _Run(state, settings)
     frames = [run.frame(every)] if state.step == 0 else []
-    for _ in range(steps):
-        if stop and stop():
-            break
+    for done in range(1, steps + 1):
         run.step()
-        if run.now % every == 0 if every else frame_at(run.now):
+        if (done % every == 0 or done == steps) if every else frame_at(run.now):
             frames.append(run.frame(every))
     return run.state(), frames
 
@@ -104,8 +96,9 @@ def advance_here(
 def advance(state: State, settings: Settings, steps: int, every: int | None = None) -> tuple[State, list[Frame]]:
     """Train `steps` more steps under these settings; the old state stays as it was.
 
-    Frames come by the page's schedule (`frame_at`), or `every` so many steps, each with k-NN; the first slice
-    also has the frame of step 0. Raises InputError if a field of the network's structure changed.
+    Frames come by the page's schedule (`frame_at`), or `every` so many steps and at the slice's end, each with
+    k-NN; the first slice also has the frame of step 0. Raises InputError if a field of the network's structure
+    changed.
     """
     return advance_here(state, settings, steps, every)
 
@@ -139,8 +132,6 @@ def train(settings: Settings, images: Images | None = None) -> dict[str, list]:
     while state.step < settings.steps:
         state, more = advance(state, settings, min(every, settings.steps - state.step), every)
         frames += more
-    if frames[-1].step < settings.steps:
-        frames.append(measure(state))
     rows = {name: [getattr(frame, name) for frame in frames] for name in ("loss", "std", "effective_rank", "knn")}
     return {"steps": [frame.step for frame in frames], **rows}
 

@@ -104,7 +104,7 @@ def convnet(channels: int, side: int) -> nn.Sequential:
 class ViT(nn.Module):
     """A small vision transformer on 4 × 4 patches' worth of tokens (16), mean-pooled: (B, 128)."""
 
-    def __init__(self, channels: int, side: int, width: int = 96, depth: int = 3):
+    def __init__(self, channels: int, side: int, width: int = 64, depth: int = 2):
         super().__init__()
         self.patches = nn.Conv2d(channels, width, side // 4, side // 4)
         self.places = nn.Parameter(torch.empty(16, width))
@@ -147,7 +147,7 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
             if part.bias is not None:
                 part.bias.uniform_(-bound, bound, generator=generator)
         elif isinstance(part, ViT):
-            part.places.normal_(0, 0.02, generator=generator)
+            part.places.normal_(0, 0.5, generator=generator)  # as large as the patches: places count from the start
         elif isinstance(part, nn.LayerNorm | nn.BatchNorm1d | nn.BatchNorm2d) and part.weight is not None:
             part.weight.fill_(1)
             part.bias.zero_()

@@ -29,11 +29,12 @@ class Stepper:
         self.optimizer = _build(settings, slow, fast)
         if saved is not None and self.optimizer is not None:
             groups = self.optimizer.state_dict()["param_groups"]  # today's rates, not yesterday's
-            self.optimizer.load_state_dict({"state": saved, "param_groups": groups})
+            # a copy: torch keeps the tensors it is given, and would train the old state's memory on
+            self.optimizer.load_state_dict({"state": _copied(saved), "param_groups": groups})
 
     def state(self) -> dict:
         """The optimiser's memory, without its rates."""
-        return _to_cpu(self.optimizer.state_dict()["state"]) if self.optimizer is not None else {}
+        return _copied(self.optimizer.state_dict()["state"]) if self.optimizer is not None else {}
 
     def step(self, evaluate: Evaluate, target: Callable[[], torch.Tensor], generator: torch.Generator) -> None:
         """One step. evaluate(held) → this batch's loss; target() → the targets of the last evaluation."""
@@ -85,9 +86,10 @@ def _build(settings: Settings, slow: list, fast: list) -> torch.optim.Optimizer 
     return None
 
 
-def _to_cpu(value):
+def _copied(value):
+    """A deep copy on the CPU of tensors in dicts and lists."""
     if isinstance(value, torch.Tensor):
         return value.detach().cpu().clone()
     if isinstance(value, dict):
-        return {key: _to_cpu(part) for key, part in value.items()}
-    return [_to_cpu(part) for part in value] if isinstance(value, list) else value
+        return {key: _copied(part) for key, part in value.items()}
+    return [_copied(part) for part in value] if isinstance(value, list) else value

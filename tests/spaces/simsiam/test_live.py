@@ -51,11 +51,13 @@ def test_slices_equal_one_run(changes):
     assert all(torch.equal(whole.weights[name], sliced.weights[name]) for name in whole.weights)
 
 
-def test_advance_leaves_the_old_state_alone():
-    state = start(Settings(**SMALL))
-    before = pickle.dumps(state.weights)
-    first, second = advance(state, state.settings, 3), advance(state, state.settings, 3)
-    assert pickle.dumps(state.weights) == before
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "lbfgs"])
+def test_advance_leaves_the_old_state_alone(optimizer):
+    settings = Settings(**SMALL, optimizer=optimizer, target="ema")
+    state, _ = advance(start(settings), settings, 3)
+    before = pickle.dumps(state)
+    first, second = advance(state, settings, 3), advance(state, settings, 3)
+    assert pickle.dumps(state) == before
     assert_same(first[1][-1], second[1][-1])
 
 
@@ -159,6 +161,13 @@ def test_train_returns_equal_lists_of_plain_numbers():
     assert result["steps"] == [*range(26)]
     assert {len(values) for values in result.values()} == {26}
     assert json.loads(json.dumps(result)) == result and all(0 <= k <= 1 for k in result["knn"])
+
+
+def test_every_counts_within_the_slice_and_at_its_end():
+    settings = Settings(**SMALL)
+    state, frames = advance(start(settings), settings, 7, every=3)
+    assert [f.step for f in frames] == [0, 3, 6, 7]
+    assert [f.step for f in advance(state, settings, 2, every=3)[1]] == [9]
 
 
 @pytest.mark.parametrize("steps, last", [(1, [0, 1]), (41, [40, 41])])
