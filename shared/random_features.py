@@ -53,6 +53,7 @@ class Features:
         """Number of ω."""
         return self.count if self.kind == "positive" else self.count // 2
 
+    @torch.compiler.disable  # torch.compile can trace neither the cache nor the generator
     def omega(self, dim: int, device: torch.device | str = "cpu") -> torch.Tensor:
         """ω (draws, dim), fp32, the same on every device."""
         return draw(dim, self.draws, self.draw, self.seed, device)

@@ -219,6 +219,18 @@ def test_packed_samples_are_right_or_refused():
         gpt2("performer")(**inputs)
 
 
+def test_a_mask_in_full_says_everything():
+    """A prefix of five that sees itself both ways, which causality would forbid."""
+    inputs = {"input_ids": batch("none")["input_ids"]}
+    keep = torch.ones(14, 14, dtype=torch.bool).tril()
+    keep[:5, :5] = True
+    ours = gpt2("xformers")(**inputs, attention_mask=keep.expand(3, 1, -1, -1)).logits
+    bias = torch.zeros(3, 1, 14, 14).masked_fill(~keep, torch.finfo(torch.float32).min)
+    assert (ours - gpt2("eager")(**inputs, attention_mask=bias).logits).abs().max() < 1e-5
+    with pytest.raises(InputError, match="mask"):
+        gpt2("taylor")(**inputs, attention_mask=keep.expand(3, 1, -1, -1))
+
+
 def test_cross_attention_is_not_causal():
     """A decoder that reads an encoder of the same length."""
     inputs = batch("none")

