@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 
+import numpy as np
 import pytest
+from PIL import Image
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 TOY = "?tab=simsiam&view=toy"
@@ -123,3 +127,40 @@ def test_an_impossible_setting_is_named_and_the_run_is_kept(visit):
     page.click("#simsiam-start")
     page.locator("[data-testid=toast-body]", has_text="learning_rate").first.wait_for()
     assert "4 of 4 steps" in page.inner_text(".kx-status")
+
+
+CHECKUP = "?tab=simsiam&view=checkup"
+
+
+def test_a_visitors_embeddings_get_a_verdict_and_a_broken_file_a_sentence(visit, tmp_path):
+    page = visit(CHECKUP, language="en-US")
+    page.locator(".kx-verdict", has_text="Dimensional collapse").wait_for()
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "point.npy", 1 + 1e-3 * rng.normal(size=(100, 16)))
+    (tmp_path / "broken.npy").write_bytes(b"not an array")
+    upload = page.locator("input[type=file]").last
+    upload.set_input_files(tmp_path / "point.npy")
+    page.locator(".kx-verdict", has_text="Completely collapsed").wait_for()
+    page.get_by_label("Clear").last.click()
+    upload = page.locator("input[type=file]").last
+    upload.set_input_files(tmp_path / "broken.npy")
+    page.locator("[data-testid=toast-body]", has_text="embeddings").first.wait_for()
+    assert "Completely collapsed" in page.locator(".kx-verdict").last.inner_text()
+
+
+def test_a_visitors_zip_of_images_is_trained_on_and_bad_files_are_named(visit, tmp_path):
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        for i in range(40):
+            image = Image.fromarray(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8))
+            buffer = io.BytesIO()
+            image.save(buffer, "PNG")
+            archive.writestr(f"{'cats' if i % 2 else 'dogs'}/{i}.png", buffer.getvalue())
+        archive.writestr("cats/notes.png", b"this is text")
+    page = visit(f"{LIVE}&steps=3&batch_size=16", language="en-US")
+    page.click("text=More knobs >> visible=true")
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "mine.zip")
+    page.locator(".kx-verdict", has_text="40 images, 2 classes; 1 files skipped").wait_for()
+    assert "notes.png" in page.locator(".kx-verdict", has_text="40 images").inner_text()
+    page.click("#simsiam-start")
+    status(page, "3 of 3 steps")

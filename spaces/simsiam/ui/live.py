@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import html
 import io
+import math
 import threading
 from collections.abc import Iterator
 
@@ -68,6 +69,13 @@ TRY = [  # label, the settings that differ from the default
     (tr("悬题：以 x̄ 为目标", "open question: x̄ as the target"), {"target": "mean", "other_target": "mean"}),
     (tr("不做增强", "no augmentation"), {"augmentations": ("identity",)}),
 ]
+COLLAPSED, SPREAD = 0.1, 0.5  # of std × √d
+VERDICTS = [
+    (COLLAPSED, "坍缩了", "has collapsed", "bad"),
+    (SPREAD, "介于其间", "is in between", ""),
+    (math.inf, "没有坍缩", "has not collapsed", "good"),
+]
+FOOLED = "单看损失，坍缩的那个反而更好。", ": by the loss alone the collapsed run is the better one."
 FIGURES = ("std", "loss", "effective_rank", "knn", "lag", "speed")
 
 
@@ -169,22 +177,22 @@ def verdict(match: Match) -> str:
             "按“开始”：两个网络从同一个种子出发，看谁坍缩。",
             "Press start: two networks leave from one seed. Which collapses?",
         )
-    words = {"zh": [], "en": []}
+    zh, en, stds, losses = [], [], [], []
     for letter, frames in zip("AB", match.frames, strict=True):
-        std = frames[-1].std
-        zh, en = (
-            ("坍缩了", "has collapsed")
-            if std < 0.1
-            else ("没有坍缩", "has not collapsed")
-            if std > 0.5
-            else ("介于其间", "is in between")
-        )
-        words["zh"].append(f"运行 {letter} <b>{zh}</b>（std × √d = {std:.2f}）")
-        words["en"].append(f"run {letter} <b>{en}</b> (std × √d = {std:.2f})")
-    a, b = (f"{frames[-1].loss:.2f}" for frames in match.frames)
+        std, loss = frames[-1].std, frames[-1].loss
+        word_zh, word_en, kind = next(words for limit, *words in VERDICTS if std < limit)
+        zh.append(f'运行 {letter} <b class="{kind}">{word_zh}</b>（std × √d = {std:.2f}）')
+        en.append(f'run {letter} <b class="{kind}">{word_en}</b> (std × √d = {std:.2f})')
+        stds.append(std)
+        losses.append(loss)
+    a, b = (f"{loss:.2f}".replace("-", "−") for loss in losses)
+    fooled = (
+        min(stds) < COLLAPSED < SPREAD < max(stds) and losses[stds.index(min(stds))] < losses[stds.index(max(stds))]
+    )
+    end_zh, end_en = FOOLED if fooled else ("", ".")
     return markup(
-        f"第 {match.step} 步：{'；'.join(words['zh'])}。两者的损失是 {a} 与 {b}，单看损失分不出来。",
-        f"Step {match.step}: {'; '.join(words['en'])}. The losses are {a} and {b}: the loss alone cannot tell.",
+        f"第 {match.step} 步：{'；'.join(zh)}。损失：{a} 与 {b}。{end_zh}",
+        f"Step {match.step}: {'; '.join(en)}. Losses: {a} and {b}{end_en}",
     )
 
 

@@ -43,8 +43,8 @@ def draw(*values) -> tuple[str, str, str]:
         )
     else:
         said = markup(
-            f"<b>没有坍缩</b>：θ = {theta:.4f}，φ = {phi:.4f}。",
-            f"<b>Not collapsed</b>: θ = {theta:.4f}, φ = {phi:.4f}.",
+            f"<b class=good>没有坍缩</b>：θ = {theta:.4f}，φ = {phi:.4f}。",
+            f"<b class=good>Not collapsed</b>: θ = {theta:.4f}, φ = {phi:.4f}.",
         )
     return figures.plane(toy, drawn), figures.against_time(drawn), said
 
