@@ -10,6 +10,7 @@ from shared import plots
 from shared.i18n import tr
 from spaces.simsiam.checkup import Report
 from spaces.simsiam.live import Frame
+from spaces.simsiam.races import ENCODER_RATES, PREDICTOR_RATES, Cell, Lane, Return
 from spaces.simsiam.toy import Picture, Toy
 
 THINNING = 8  # every eighth grid point carries an arrow
@@ -190,4 +191,92 @@ def report_spectrum(report: Report) -> str:
             "Eigenvalues of the covariance, largest first. Flat is spread, a cliff is dimensional collapse.",
         ),
         aspect=0.5,
+    )
+
+
+# ---- the races
+
+RACER_NAMES = {
+    "sgd": "SGD",
+    "adam": "Adam",
+    "lbfgs": "L-BFGS",
+    "exact": tr("精确预测器", "exact predictor"),
+    "random_search": tr("随机搜索", "random search"),
+}
+
+
+def returns(runs: Sequence[Return]) -> tuple[str, str]:
+    """Where each run ends against how long it was without stop-gradient, and all runs along their steps."""
+    done = sorted((r for r in runs if r.done), key=lambda r: r.wait)
+    waits = [r.wait for r in done]
+    ends = plots.figure(
+        "simsiam-point-of-no-return",
+        plots.axis(tr("没有停梯度的步数", "steps without stop-gradient"), whole=True),
+        plots.axis("std × √d", (0, 1.05)),
+        [
+            plots.line(waits, [r.at_return for r in done], tr("重新打开时", "when it came back"), plots.ACCENT),
+            plots.line(waits, [r.final for r in done], tr("最后", "in the end"), plots.COUNTER, width=2.5),
+            plots.points(waits, [r.final for r in done], color=plots.COUNTER, size=4),
+        ],
+        caption=tr("多久就来不及了？", "How long is too long?"),
+        aspect=0.62,
+    )
+    layers = [plots.rule("vline", runs[0].off, tr("关掉停梯度", "stop-gradient off"), dash=True)] if runs else []
+    for i, run in enumerate(sorted(runs, key=lambda r: r.wait)):
+        name = tr("从未关掉", "never off") if not run.wait else tr(f"关 {run.wait} 步", f"off for {run.wait}")
+        layers.append(plots.line(run.curve.steps, run.curve.std, name, f"class-{i % 10}"))
+    paths = plots.figure(
+        "simsiam-returns",
+        plots.axis(tr("步", "step"), whole=True),
+        plots.axis("std × √d", (0, 1.05)),
+        layers,
+        caption=tr("同一次训练，在不同时刻重新打开停梯度。", "One run, with stop-gradient back on at different times."),
+        aspect=0.62,
+    )
+    return ends, paths
+
+
+def race(lanes: Sequence[Lane], stop_gradient: bool) -> str:
+    """std × √d of every racer with or without stop-gradient."""
+    shown = [lane for lane in lanes if lane.stop_gradient is stop_gradient]
+    names = list(RACER_NAMES)
+    return plots.figure(
+        f"simsiam-race-{'with' if stop_gradient else 'without'}",
+        plots.axis(tr("步", "step"), whole=True),
+        plots.axis("std × √d", (0, 1.05)),
+        [
+            plots.line(a.curve.steps, a.curve.std, RACER_NAMES[a.racer], f"class-{names.index(a.racer)}", width=2.5)
+            for a in shown
+        ],
+        caption=tr("有停梯度", "With stop-gradient") if stop_gradient else tr("没有停梯度", "Without stop-gradient"),
+        aspect=0.62,
+    )
+
+
+def rates(cells: Sequence[Cell]) -> str:
+    """Final std × √d for every pair of rates, as far as the map is."""
+    z = np.full((len(PREDICTOR_RATES), len(ENCODER_RATES)), np.nan)
+    for cell in cells:
+        z[cell.row, cell.column] = cell.std
+    columns, rows = range(len(ENCODER_RATES)), range(len(PREDICTOR_RATES))
+    return plots.figure(
+        "simsiam-rates",
+        plots.axis(
+            tr("编码器的学习率", "encoder's learning rate"),
+            (-0.5, len(columns) - 0.5),
+            ticks=list(columns),
+            names=[f"{r:g}" for r in ENCODER_RATES],
+        ),
+        plots.axis(
+            tr("预测器快多少倍", "predictor's rate (×)"),
+            (-0.5, len(rows) - 0.5),
+            ticks=list(rows),
+            names=[f"{r:g}" for r in PREDICTOR_RATES],
+        ),
+        [plots.cells(columns, rows, z, "std × √d", (0, 1), show_values=True)],
+        caption=tr(
+            "每格是一次训练最后的 std × √d：红色坍缩，青色铺开。点一格，重放那次训练。",
+            "Each cell is the final std × √d of one run: red collapsed, teal spread. Click a cell to replay its run.",
+        ),
+        aspect=0.42,
     )

@@ -8,7 +8,7 @@ from shared.experiment import Experiment
 from shared.i18n import tr
 from shared.page import Page, expose
 from spaces.simsiam.live import simsiam_train
-from spaces.simsiam.ui import checkup, live, toy
+from spaces.simsiam.ui import checkup, live, races, toy
 
 
 def build(page: Page) -> None:
@@ -17,7 +17,9 @@ def build(page: Page) -> None:
         with gr.Tab(tr("玩具模型", "The toy"), id="toy"):
             toy.build(page, tabs)
         with gr.Tab(tr("真的训练", "Live training"), id="live"):
-            live.build(page, tabs)
+            target = live.build(page, tabs)
+        with gr.Tab(tr("极限与赛跑", "Limits and races"), id="races"):
+            races.build(page, tabs, target)
         with gr.Tab(tr("我的坍缩了吗？", "Is mine collapsed?"), id="checkup"):
             checkup.build(page, tabs)
     expose(simsiam_train, "simsiam_train")

@@ -9,6 +9,7 @@ import io
 import math
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import gradio as gr
 from PIL import Image
@@ -76,6 +77,8 @@ VERDICTS = [
     (math.inf, "没有坍缩", "has not collapsed", "good"),
 ]
 FOOLED = "单看损失，坍缩的那个反而更好。", ": by the loss alone the collapsed run is the better one."
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+RUN = QUIET | {"concurrency_limit": 16}  # visitors at once; the device itself serves them in turns
 FIGURES = ("std", "loss", "effective_rank", "knn", "lag", "speed")
 
 
@@ -241,7 +244,18 @@ class Visitor:
         return Visitor()  # gradio copies a State's first value for each session
 
 
-def build(page: Page, tabs: gr.Tabs) -> None:
+@dataclass(frozen=True)
+class Live:
+    """What another view needs to set this one's knobs and start it."""
+
+    order: list
+    """The knobs in the order of Duel's fields."""
+    starting: tuple
+    """(function, inputs, outputs) of the start button."""
+    run = RUN
+
+
+def build(page: Page, tabs: gr.Tabs) -> Live:
     """Draw the view."""
     visitor = gr.State(Visitor(), time_to_live=3600)
     first = picture(Match())
@@ -283,19 +297,15 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     order = [knobs[f.name] for f in dataclasses.fields(Duel)]
     outputs = [*clouds, *curves, eigenvalues, said, progress]
     page.view("live", Duel, knobs, link, tabs=tabs)
-    _listen(visitor, order, outputs, {"start": start, "pause": pause, "resume": resume, "step": step}, knobs)
+    starting = (guard(begin), [visitor, *order], outputs)
+    start.click(*starting, **RUN)
+    _listen(visitor, order, outputs, {"pause": pause, "resume": resume, "step": step}, knobs)
     _listen_data(visitor, order, knobs, strip, upload, uploaded)
     for (_, changes), button in zip(TRY, presets, strict=True):
         wanted = Duel(**changes)
         values = [knob_value(getattr(wanted, f.name)) for f in dataclasses.fields(Duel)]
-        button.click(lambda v=values: v, None, order, show_progress="hidden", api_visibility="private").then(
-            guard(begin),
-            [visitor, *order],
-            outputs,
-            show_progress="hidden",
-            concurrency_limit=16,
-            api_visibility="private",
-        )
+        button.click(lambda v=values: v, None, order, **QUIET).then(*starting, **RUN)
+    return Live(order, starting)
 
 
 def begin(visitor: Visitor, *values) -> Iterator[list[str]]:
@@ -339,18 +349,16 @@ def change(visitor: Visitor, *values) -> None:
 
 
 def _listen(visitor: gr.State, order: list, outputs: list, buttons: dict[str, gr.Button], knobs: dict) -> None:
-    run = dict(show_progress="hidden", concurrency_limit=16, api_visibility="private")
-    buttons["start"].click(guard(begin), [visitor, *order], outputs, **run)
-    buttons["resume"].click(guard(go_on), [visitor], outputs, **run)
-    buttons["step"].click(guard(one_step), [visitor, *order], outputs, **run)
-    buttons["pause"].click(lambda v: v.match.pause(), [visitor], None, **run)
-    gr.on([k.input for k in knobs.values()], guard(change), [visitor, *order], None, trigger_mode="always_last", **run)
+    buttons["resume"].click(guard(go_on), [visitor], outputs, **RUN)
+    buttons["step"].click(guard(one_step), [visitor, *order], outputs, **RUN)
+    buttons["pause"].click(lambda v: v.match.pause(), [visitor], None, **RUN)
+    gr.on([k.input for k in knobs.values()], guard(change), [visitor, *order], None, trigger_mode="always_last", **RUN)
 
 
 def _listen_data(
     visitor: gr.State, order: list, knobs: dict, strip: gr.HTML, upload: gr.File, uploaded: gr.HTML
 ) -> None:
-    quiet = dict(show_progress="hidden", trigger_mode="always_last", api_visibility="private")
+    quiet = QUIET | {"trigger_mode": "always_last"}
 
     def show_views(visitor: Visitor, *values) -> str:
         duel = duel_of(*values)

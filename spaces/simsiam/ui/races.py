@@ -1,0 +1,170 @@
+"""The point of no return, the optimiser race and the map of rates, filled in live."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import gradio as gr
+
+from shared import page as parts
+from shared.experiment import InputError
+from shared.i18n import markup, pick, tr
+from shared.page import Page, guard, knob_value
+from spaces.simsiam import figures
+from spaces.simsiam.duel import Duel
+from spaces.simsiam.races import ENCODER_RATES, PREDICTOR_RATES, optimiser_race, point_of_no_return, rate_map
+from spaces.simsiam.settings import CHOICES, Settings
+from spaces.simsiam.ui import live
+
+KINDS = [
+    (tr("覆水难收：停梯度关掉再打开", "Point of no return: stop-gradient off and on again"), "return"),
+    (tr("优化器赛跑", "Optimiser race"), "race"),
+    (tr("学习率地图", "Map of rates"), "map"),
+]
+OPTIMIZERS = [("SGD", "sgd"), ("Adam", "adam"), ("L-BFGS", "lbfgs")]
+MAP_STEPS = 60
+
+
+@dataclass(frozen=True)
+class Race:
+    """Which race, from which seed."""
+
+    kind: str = "return"
+    optimizer: str = "lbfgs"
+    """Of the point of no return."""
+    off: int = 20
+    """The step at which stop-gradient goes."""
+    after: int = 60
+    """Steps once it is back."""
+    steps: int = 60
+    """Of the optimiser race."""
+    seed: int = 0
+
+    def __post_init__(self):
+        for name, options in {"kind": ("return", "race", "map"), "optimizer": CHOICES["optimizer"]}.items():
+            if getattr(self, name) not in options:
+                raise InputError(name, f"须为 {'、'.join(options)} 之一。", f"must be one of {', '.join(options)}.")
+        for name, (low, high) in {"off": (0, 500), "after": (1, 500), "steps": (1, 500)}.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or not low <= value <= high:
+                raise InputError(
+                    name, f"须为 {low} 到 {high} 之间的整数。", f"must be a whole number from {low} to {high}."
+                )
+        Settings(seed=self.seed)
+
+
+Picture = tuple[str, str, str, str, list]  # two figures of curves, the map, the sentence, the map's cells
+
+
+def run(*values) -> Iterator[Picture]:
+    """The chosen race, picture by picture."""
+    settings = Race(*(int(v) if isinstance(v, float) else v for v in values))
+    yield *empty(settings.kind), figures.rates([]), markup("正在跑第一段……", "The first stretch is running …"), []
+    yield from {"return": run_return, "race": run_race, "map": run_map}[settings.kind](settings)
+
+
+def run_return(race: Race) -> Iterator[Picture]:
+    """Stop-gradient off at one step and on again after 1, 2, 4, … more."""
+    runs: dict = {}
+    for result in point_of_no_return(Settings(seed=race.seed, optimizer=race.optimizer), race.off, after=race.after):
+        runs[result.wait] = result
+        done = [r for r in runs.values() if r.done and r.wait]
+        saved = [r.wait for r in done if r.final > live.SPREAD]
+        lost = [r.wait for r in done if r.final <= live.SPREAD]
+        zh = f"关 {max(saved)} 步还救得回来" if saved else "还没有救回来的"
+        en = f"off for {max(saved)} steps it still recovers" if saved else "none has recovered so far"
+        if lost:
+            zh, en = f"{zh}；关 {min(lost)} 步就回不来了", f"{en}; off for {min(lost)} it does not"
+        yield (
+            *figures.returns(list(runs.values())),
+            gr.skip(),
+            markup(f"<b>{zh}</b>。", f"<b>{en.capitalize()}</b>."),
+            [],
+        )
+
+
+def run_race(race: Race) -> Iterator[Picture]:
+    """Every optimiser with and without stop-gradient."""
+    lanes: dict = {}
+    for lane in optimiser_race(Settings(seed=race.seed), race.steps):
+        lanes[lane.racer, lane.stop_gradient] = lane
+        dead = [name for (name, on), a in lanes.items() if not on and a.curve.std[-1] < live.COLLAPSED]
+        names = [figures.RACER_NAMES[name] for name in dead]
+        zh = "、".join(pick(n, "zh") for n in names) or "无"
+        en = ", ".join(pick(n, "en") for n in names) or "none"
+        said = markup(f"没有停梯度而坍缩的：<b>{zh}</b>。", f"Collapsed without stop-gradient: <b>{en}</b>.")
+        yield figures.race(lanes.values(), True), figures.race(lanes.values(), False), gr.skip(), said, []
+
+
+def run_map(race: Race) -> Iterator[Picture]:
+    """Every pair of rates, without BatchNorm in the heads."""
+    cells: list = []
+    total = len(PREDICTOR_RATES) * len(ENCODER_RATES)
+    for cell in rate_map(Settings(seed=race.seed, batch_norm="none"), steps=MAP_STEPS):
+        cells.append(cell)
+        dead = sum(c.std < live.COLLAPSED for c in cells)
+        said = markup(
+            f"{len(cells)} / {total} 格，坍缩 <b>{dead}</b> 格：预测器越快、编码器越慢，越不坍缩。",
+            f"{len(cells)} of {total} cells, <b>{dead}</b> collapsed: the faster the predictor and the slower the "
+            "encoder, the less collapse.",
+        )
+        yield gr.skip(), gr.skip(), figures.rates(cells), said, cells
+
+
+def replay(cells: list, event: gr.EventData) -> list:
+    """The knobs of the live view for the clicked cell, against the same run without stop-gradient."""
+    column, row = round(float(event._data["x"])), round(float(event._data["y"]))
+    found = next((c for c in cells if (c.row, c.column) == (row, column)), None)
+    if found is None:
+        raise InputError("cell", "这一格还没有算完。", "this cell has not been run yet.")
+    own = {f"other_{name}": getattr(found.settings, name) for name in ("predictor_rate", "batch_norm")}
+    duel = Duel(**dataclasses.asdict(found.settings), **own)
+    return [gr.Tabs(selected="live"), *(knob_value(getattr(duel, f.name)) for f in dataclasses.fields(Duel))]
+
+
+def empty(kind: str) -> tuple[str, str]:
+    """The two figures of curves before anything has run."""
+    return figures.returns([]) if kind != "race" else (figures.race([], True), figures.race([], False))
+
+
+def shown(kind: str) -> list:
+    """Which knobs and figures belong to a race."""
+    curves = [gr.update(visible=kind != "map", value=spec) for spec in empty(kind)]
+    wanted = [kind == "return"] * 3 + [kind == "race"]
+    return [*curves, gr.update(visible=kind == "map"), *(gr.update(visible=v) for v in wanted)]
+
+
+def build(page: Page, tabs: gr.Tabs, target: live.Live) -> None:
+    """Draw the view; a click on the map replays the run in the live view `target`."""
+    default = Race()
+    kind = gr.Radio(KINDS, value=default.kind, label=tr("哪一场", "Which race"))
+    with gr.Row(elem_classes="kx-controls"):
+        start = gr.Button(tr("开始", "Start"), variant="primary", elem_id="races-start", min_width=100)
+        stop = gr.Button(tr("停止", "Stop"), elem_id="races-stop", min_width=100)
+        link = page.link_button("races")
+    said = parts.verdict(markup("按“开始”。", "Press start."))
+    with gr.Row(elem_classes="kx-grid"):
+        left, right = (parts.figure(spec) for spec in figures.returns([]))
+        chart = parts.figure(figures.rates([]), pickable=True, visible=False)
+    with gr.Row():
+        knobs = {
+            "kind": kind,
+            "optimizer": gr.Radio(OPTIMIZERS, value=default.optimizer, label=tr("优化器", "optimiser")),
+            "off": gr.Slider(0, 100, default.off, step=1, label=tr("在第几步关掉停梯度", "stop-gradient goes at step")),
+            "after": gr.Slider(10, 200, default.after, step=10, label=tr("打开之后再走几步", "steps after it is back")),
+            "steps": gr.Slider(10, 200, default.steps, step=10, label=tr("步数", "steps"), visible=False),
+            "seed": gr.Number(default.seed, precision=0, label=tr("随机种子", "seed")),
+        }
+    cells = gr.State([])
+    outputs = [left, right, chart, said, cells]
+    order = [knobs[f.name] for f in dataclasses.fields(Race)]
+    switched = [left, right, chart, knobs["optimizer"], knobs["off"], knobs["after"], knobs["steps"]]
+    page.view("races", Race, knobs, link, tabs=tabs, redraw=(shown, [kind], switched))
+
+    quiet = dict(show_progress="hidden", api_visibility="private")
+    kind.change(shown, [kind], switched, **quiet)
+    running = start.click(guard(run), order, outputs, concurrency_limit=8, **quiet)
+    stop.click(None, None, None, cancels=[running], **quiet)
+    chart.pick(guard(replay), [cells], [tabs, *target.order], **quiet).then(*target.starting, **target.run)
