@@ -8,8 +8,8 @@ kernel; both are exact. `performer` (archives/7921) estimates the softmax by ran
 `taylor` (archives/7919) replaces it by 1 + s + s²/2: linear time and flat memory
 (shared/linear_attention.py), for models trained with them.
 
-Padding stays a row of keys (B, 1, 1, Lk) and causality a flag: no n × n mask is ever made, which
-at 262,144 tokens alone would want 64 GiB.
+Padding stays a row of keys (B, 1, 1, Lk) and causality a flag: neither becomes an n × n mask,
+which at 262,144 tokens would want 64 GiB.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from shared.linear_attention import performer, taylor
 from shared.random_features import Features
 
 BACKENDS = ("xformers", "sdpa", "performer", "taylor")
-# The exact backend that `auto` takes, from benchmarks/attention.py; sdpa where nothing stands.
+# The exact backend that `auto` takes, sdpa where none stands; benchmarks/attention.py compares them.
 AUTO = {
     "cuda": {"plain": "xformers", "causal": "xformers", "padded": "xformers", "padded causal": "xformers"},
 }
