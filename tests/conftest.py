@@ -30,7 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def data() -> Path:
     """The training data beside the repository, which other machines need not have."""
     if not DATA.is_dir():
-        pytest.skip("the training data (../shared/data) is not on this machine")
+        reason = "the training data (../shared/data) is not on this machine"
+        pytest.fail(reason) if os.getenv("CI") == "true" else pytest.skip(reason)
     return DATA
 
 
