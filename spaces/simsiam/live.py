@@ -110,6 +110,14 @@ def measure(state: State) -> Frame:
     return replace(run.frame(), knn=run.knn(len(run.data.train), len(run.data.held_out)))
 
 
+@accelerator.run(duration=30)
+def outputs(state: State) -> np.ndarray:
+    """(M, d) float32: the outputs z of all images held out, as they are, for `checkup.examine`."""
+    run = _Run(state, state.settings)
+    with torch.no_grad():
+        return run._embed(run.data.held_out, run.model.embed).numpy()
+
+
 def views(settings: Settings, images: Images | None = None, count: int = 6) -> np.ndarray:
     """(count, 3, S, S, C) uint8: some training images, each with its two views of step 0's kind."""
     data = images if settings.dataset == "images" and images is not None else load(settings.dataset)
