@@ -265,7 +265,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--packed", type=Path, default=Path(".carry/chat"))
     parser.add_argument("--out", type=Path, default=Path("runs/chat"))
-    parser.add_argument("--state", type=Path, default=Path("runs/chat_state.pt"), help="checkpoint to resume from")
+    parser.add_argument("--state", type=Path, help="checkpoint to resume from (OUT_state.pt)")
     parser.add_argument("--minutes", type=float, default=60.0, help="of the clock, with setting up and earlier parts")
     parser.add_argument("--lr", type=float, default=3e-3, help="peak learning rate")
     parser.add_argument("--dropout", type=float, default=0.1)
@@ -275,8 +275,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tiny", action="store_true", help="a model for tests")
     parser.add_argument("--from", dest="start", type=Path, help="folder of weights to begin with")
-    begun = time.monotonic()
-    Run(Plan(**vars(parser.parse_args()))).train(begun)
+    begun, args = time.monotonic(), parser.parse_args()
+    args.state = args.state or args.out.with_name(args.out.name + "_state.pt")
+    Run(Plan(**vars(args))).train(begun)
 
 
 if __name__ == "__main__":

@@ -157,8 +157,8 @@ def test_the_best_weights_are_kept_in_bfloat16_and_tied(plan):
 def test_command_trains_with_the_real_vocabulary(packed, tmp_path, monkeypatch):
     meta = json.loads((packed / "meta.json").read_text())
     assert CpmTokenizer(WEIGHTS).eod_id == meta["eod"]
-    flags = {"packed": packed, "out": tmp_path / "out", "state": tmp_path / "s.pt", "minutes": 0.03, "rows": 2}
+    flags = {"packed": packed, "out": tmp_path / "out", "minutes": 0.03, "rows": 2}
     words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
     monkeypatch.setattr(sys, "argv", ["train", *words, "--tiny"])
     train.main()
-    assert (tmp_path / "s.pt").is_file() and (tmp_path / "out" / "config.json").is_file()
+    assert (tmp_path / "out_state.pt").is_file() and (tmp_path / "out" / "config.json").is_file()
