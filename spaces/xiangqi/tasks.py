@@ -19,8 +19,20 @@ from spaces.xiangqi.metrics import Tally, agreement, phase
 from spaces.xiangqi.model import ENGINE, HUMAN, SightedConfig, SightedModel
 from spaces.xiangqi.replay import MIRROR_MOVE, legal_in_view, legal_mask, mover_move
 
-TINY = {"n_embd": 64, "n_layer": 2, "n_head": 2}
-TINY_SQUARES = {"square_width": 32, "square_heads": 2, "encoder_layers": 1, "decoder_layers": 1}
+NO_DROPOUT = {"resid_pdrop": 0.0, "embd_pdrop": 0.0}
+SIGHTED_SIZES: dict[str, dict] = {
+    "full": {},
+    # About 55 MFLOP a position: a CPU never sees a position twice, so nothing is dropped.
+    "small": {"square_width": 64, "encoder_layers": 3, "decoder_layers": 1, "n_embd": 256, "n_layer": 4, "n_head": 4,
+              "n_positions": 16, "activation_function": "gelu"} | NO_DROPOUT,
+    "tiny": {"square_width": 32, "square_heads": 2, "encoder_layers": 1, "decoder_layers": 1, "n_embd": 64,
+             "n_layer": 2, "n_head": 2},
+}
+FAITHFUL_SIZES: dict[str, dict] = {
+    "full": {},
+    "small": {"n_embd": 192, "n_layer": 4, "n_head": 3} | NO_DROPOUT,
+    "tiny": {"n_embd": 64, "n_layer": 2, "n_head": 2},
+}
 VALUE_WEIGHT = 0.5
 
 
@@ -40,10 +52,10 @@ class SightedTask(nn.Module):
         self.plies = model.config.n_positions
 
     @staticmethod
-    def build(folder: str | None, tiny: bool, attention: str) -> SightedModel:
+    def build(folder: str | None, size: str, attention: str) -> SightedModel:
         if folder:
             return SightedModel.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention)
-        config = SightedConfig(**(TINY | TINY_SQUARES if tiny else {}))
+        config = SightedConfig(**SIGHTED_SIZES[size])
         config._attn_implementation = attention
         return SightedModel(config)
 
@@ -113,10 +125,10 @@ class FaithfulTask(nn.Module):
         self.mirror = MIRROR_MOVE.to(human.board.device)
 
     @staticmethod
-    def build(folder: str | None, tiny: bool, attention: str) -> GPT2LMHeadModel:
+    def build(folder: str | None, size: str, attention: str) -> GPT2LMHeadModel:
         if folder:
             return GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention)
-        config = faithful_config(**(TINY if tiny else {}))
+        config = faithful_config(**FAITHFUL_SIZES[size])
         config._attn_implementation = attention
         return GPT2LMHeadModel(config)
 

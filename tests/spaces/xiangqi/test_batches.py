@@ -52,7 +52,7 @@ def test_every_target_is_legal_even_mirrored(corpora):
 def test_last_move_is_where_a_piece_of_the_opponent_stands(corpora):
     torch.manual_seed(0)
     batch = random_batch(*corpora, windows=40, plies=16, labelled_share=0.5, alone=0)
-    ends = SightedTask.build(None, True, "sdpa").move_ends
+    ends = SightedTask.build(None, "tiny", "sdpa").move_ends
     board, last = batch.board.flatten(0, 1), batch.last.flatten()
     known = last != NO_MOVE
     left, reached = ends[last[known]].T
@@ -79,7 +79,7 @@ def test_score_becomes_probabilities():
 
 def test_one_batch_can_be_learnt_by_heart(corpora):
     torch.manual_seed(0)
-    task = SightedTask(SightedTask.build(None, True, "sdpa"), *corpora, windows=2, labelled_share=0.5).train()
+    task = SightedTask(SightedTask.build(None, "tiny", "sdpa"), *corpora, windows=2, labelled_share=0.5).train()
     task.alone = 0
     batch, optims = task.draw(), optimizers(task.model, 1e-2)
     for _ in range(25):

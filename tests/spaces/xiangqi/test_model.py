@@ -10,7 +10,7 @@ from transformers import DynamicCache
 from spaces.xiangqi.model import SightedConfig, SightedModel
 from spaces.xiangqi.replay import NO_MOVE, START_BOARD
 from spaces.xiangqi.rules import ALL_MOVES
-from spaces.xiangqi.tasks import TINY, TINY_SQUARES, save
+from spaces.xiangqi.tasks import SIGHTED_SIZES, save
 from spaces.xiangqi.weights import load
 
 T = 6
@@ -19,7 +19,7 @@ T = 6
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    return SightedModel(SightedConfig(**TINY, **TINY_SQUARES, n_positions=T)).eval()
+    return SightedModel(SightedConfig(**SIGHTED_SIZES["tiny"], n_positions=T)).eval()
 
 
 @pytest.fixture

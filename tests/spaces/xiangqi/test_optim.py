@@ -23,7 +23,7 @@ def test_first_step_has_the_size_of_the_rate():
 
 
 def test_every_parameter_has_one_optimizer():
-    model = SightedTask.build(None, True, "sdpa")
+    model = SightedTask.build(None, "tiny", "sdpa")
     muon, adam = optimizers(model, 1e-3)
     ours = [p for optim in (muon, adam) for group in optim.param_groups for p in group["params"]]
     assert len(ours) == len({id(p) for p in ours}) == len(list(model.parameters()))

@@ -12,7 +12,7 @@ import torch
 from spaces.xiangqi.board import iccs
 from spaces.xiangqi.data import is_validation, read_games
 from spaces.xiangqi.rules import Position
-from spaces.xiangqi.train import HOLD, WARMUP_STEPS, learning_rate
+from spaces.xiangqi.train import WARMUP_STEPS, learning_rate
 
 
 def _row(rng: random.Random) -> dict:
@@ -51,11 +51,11 @@ def test_files_are_read_ply_by_ply(data):
     assert human.validation.sum() == 3 and set(human.result.tolist()) <= {1, 0, -1, 2}
 
 
-def test_learning_rate_warms_up_holds_and_ends_at_zero():
-    assert learning_rate(1.0, 0, 0.0) == 1 / WARMUP_STEPS
-    assert learning_rate(1.0, 10**4, HOLD) == 1.0
-    assert learning_rate(1.0, 10**4, (1 + HOLD) / 2) == pytest.approx(0.5)
-    assert learning_rate(1.0, 10**4, 1.0) == learning_rate(1.0, 10**4, 1.1) == 0.0
+def test_learning_rate_warms_up_stays_and_cools_down_when_asked():
+    assert learning_rate(1.0, 0, 1e4, 0) == 1 / WARMUP_STEPS
+    assert learning_rate(1.0, 10**4, 0.1, 0) == learning_rate(1.0, 10**4, 60, 60) == 1.0
+    assert learning_rate(1.0, 10**4, 30, 60) == pytest.approx(0.5)
+    assert learning_rate(1.0, 10**4, 0, 60) == learning_rate(1.0, 10**4, -1, 60) == 0.0
 
 
 def _run(*words) -> list[dict]:
@@ -65,7 +65,8 @@ def _run(*words) -> list[dict]:
 
 @pytest.mark.slow
 def test_train_resume_and_evaluate(data, tmp_path):
-    flags = ["--data", data, "--out", tmp_path, "--tiny", "--windows", 8, "--games", 4, "--validation-windows", 4]
+    flags = ["--data", data, "--out", tmp_path, "--size", "tiny", "--few",
+             "--windows", 8, "--games", 4, "--validation-windows", 4]
     log = _run("spaces.xiangqi.train", "--model", "both", "--minutes", 0.1, *flags)
     assert log[-1]["done"] and {line["model"] for line in log if "validation" in line} == {"sighted", "faithful"}
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -87,20 +88,23 @@ def test_train_resume_and_evaluate(data, tmp_path):
 def test_checkpoint_restores_every_tensor(tmp_path):
     from spaces.xiangqi.optim import optimizers
     from spaces.xiangqi.tasks import FaithfulTask
-    from spaces.xiangqi.train import load_checkpoint, save_checkpoint
+    from spaces.xiangqi.train import Average, load_checkpoint, save_checkpoint
 
     class Task:
         def __init__(self):
-            self.model = FaithfulTask.build(None, True, "sdpa")
+            self.model = FaithfulTask.build(None, "tiny", "sdpa")
 
     tasks = [Task(), Task()]
     optims = [optimizers(task.model, 1e-2) for task in tasks]
+    averages = [Average(task.model) for task in tasks]
     tasks[0].model(torch.randint(1, 20, (2, 30))).logits.square().mean().backward()
     for optim in optims[0]:
         optim.step()
-    save_checkpoint(tmp_path / "c", tasks[0], optims[0], {"step": 1})
-    assert load_checkpoint(tmp_path / "c", tasks[1], optims[1]) == {"step": 1}
+    save_checkpoint(tmp_path / "c", tasks[0], optims[0], averages[0], {"step": 1})
+    assert load_checkpoint(tmp_path / "c", tasks[1], optims[1], averages[1]) == {"step": 1}
     for a, b in zip(*(task.model.parameters() for task in tasks), strict=True):
+        assert torch.equal(a, b)
+    for a, b in zip(averages[0].mean, averages[1].mean, strict=True):
         assert torch.equal(a, b)
     for mine, theirs in zip(*optims, strict=True):
         mine, theirs = mine.state_dict()["state"], theirs.state_dict()["state"]
