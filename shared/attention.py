@@ -147,18 +147,18 @@ def _check(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor
     full = (q.shape[0], 1, q.shape[2], k.shape[2])
     if mask is not None and (mask.dtype != torch.bool or mask.ndim != 4 or mask.shape[-1] != full[-1]
                              or any(n not in (1, m) for n, m in zip(mask.shape, full, strict=True))):
-        raise InputError("mask", f"须为 bool,可广播到 {full}", f"must be bool and broadcast to {full}")
+        raise InputError("mask", f"须为 bool，可广播到 {full}", f"must be bool and broadcast to {full}")
 
 
 def _check_linear(mask: torch.Tensor | None, scale: float, dropout: float) -> None:
     """Raise InputError for what attention without a matrix cannot do."""
     if mask is not None and mask.shape[-2] != 1:
-        raise InputError("mask", "performer 与 taylor 只接受 (B, 1, 1, Lk):无静态缓存、滑动窗口、拼接",
+        raise InputError("mask", "performer 与 taylor 只接受 (B, 1, 1, Lk)：无静态缓存、滑动窗口、拼接",
                          "performer and taylor take (B, 1, 1, Lk): no static cache, window or packing")
     if scale <= 0:
         raise InputError("scale", "须大于 0", "must be above 0")
     if dropout:
-        raise InputError("dropout", "performer 与 taylor 没有注意力矩阵,须为 0",
+        raise InputError("dropout", "performer 与 taylor 没有注意力矩阵，须为 0",
                          "performer and taylor have no attention matrix to drop from: must be 0")
 
 

@@ -45,7 +45,7 @@ class Features:
             raise InputError("draw", f"须为 {'、'.join(DRAWS)} 之一", f"must be one of {', '.join(DRAWS)}")
         step = 1 if self.kind == "positive" else 2
         if not step <= self.count <= 65_536 or self.count % step:
-            raise InputError("count", f"须为 {step} 的倍数,且不超过 65536",
+            raise InputError("count", f"须为 {step} 的倍数，且不超过 65536",
                              f"must be a multiple of {step} from {step} to 65536")
 
     @property

@@ -132,7 +132,7 @@ def write_pack(data: Path, out: Path, rows_each: int | None = None) -> dict:
     save_documents(documents, out)
     size = sum(f.stat().st_size for f in out.iterdir()) / 2**20
     if size > LIMIT_MIB:
-        zh, en = f"{size:.1f} MiB,最多 {LIMIT_MIB} MiB", f"{size:.1f} MiB, at most {LIMIT_MIB} MiB"
+        zh, en = f"{size:.1f} MiB，最多 {LIMIT_MIB} MiB", f"{size:.1f} MiB, at most {LIMIT_MIB} MiB"
         raise InputError("pack", zh, en)
     counts = Counter(f"{d.task}/{d.split}" for d in documents)
     return {"mib": round(size, 2), "tokens": sum(len(d.tokens) for d in documents), "documents": counts}

@@ -26,7 +26,7 @@ def parse_readings(text: str) -> dict[str, int | None]:
     names = [part.strip() for part in text.split(",")]
     for name in names:
         if name != "whole" and not (name.isdecimal() and int(name) >= 3):
-            zh = f"{name} 无法识别,须为 whole 或不小于 3 的词元数"
+            zh = f"{name} 无法识别，须为 whole 或不小于 3 的词元数"
             raise InputError("readings", zh, f"{name} is neither whole nor a number of tokens from 3")
     return {name: None if name == "whole" else int(name) for name in names}
 

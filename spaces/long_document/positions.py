@@ -26,12 +26,12 @@ WAYS = ("hierarchical", "tile", "clamp", "random", "zero")
 def check_alpha(alpha: float) -> float:
     """The α as a float; InputError where the decomposition is undefined (≤ 0, ≥ 1) or ambiguous (½)."""
     if not 0 < alpha < 1:
-        zh = f"须在 0 与 1 之间(不含两端),现为 {alpha}"
+        zh = f"须在 0 与 1 之间（不含两端），现为 {alpha}"
         raise InputError("alpha", zh, f"must lie strictly between 0 and 1, got {alpha}")
     if abs(alpha - 0.5) < 1e-6:
         raise InputError(
             "alpha",
-            "不能为 1/2:此时位置 (i, j) 与 (j, i) 的向量相同,模型无法区分",
+            "不能为 1/2：此时位置 (i, j) 与 (j, i) 的向量相同，模型无法区分",
             "must not be 1/2: (i, j) and (j, i) would share one vector and could not be told apart",
         )
     return float(alpha)
@@ -40,7 +40,7 @@ def check_alpha(alpha: float) -> float:
 def check_length(length: int, n: int) -> int:
     """The length as an int; InputError outside n .. n², what n trained positions can be decomposed into."""
     if not n <= length <= n * n:
-        zh = f"须在 {n} 与 {n * n} 之间(n 与 n²),现为 {length}"
+        zh = f"须在 {n} 与 {n * n} 之间（n 与 n²），现为 {length}"
         raise InputError("length", zh, f"must lie between {n} and {n * n} (n and n²), got {length}")
     return int(length)
 
@@ -109,7 +109,7 @@ def find_positions(model: PreTrainedModel) -> tuple[nn.Module, nn.Embedding, int
         name = type(model).__name__
         raise InputError(
             "model",
-            f"{name} 没有唯一的可学习绝对位置表(旋转、相对或编码器-解码器位置无法分解)",
+            f"{name} 没有唯一的可学习绝对位置表（旋转、相对或编码器-解码器位置无法分解）",
             f"{name} has no single table of learned absolute positions "
             "(rotary, relative and encoder-decoder positions cannot be decomposed)",
         )

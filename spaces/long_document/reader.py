@@ -48,7 +48,7 @@ class Reader:
         ids = self.tokenizer(text, truncation=limit is not None, max_length=limit, verbose=False).input_ids
         most = position_capacity(self.model)
         if len(ids) > most:
-            zh, en = f"有 {len(ids)} 个词元,最多 {most} 个", f"has {len(ids)} tokens, at most {most} fit"
+            zh, en = f"有 {len(ids)} 个词元，最多 {most} 个", f"has {len(ids)} tokens, at most {most} fit"
             raise InputError("text", zh, en)
         return torch.tensor([ids])
 

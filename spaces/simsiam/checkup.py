@@ -211,43 +211,43 @@ def _local(facts: dict) -> bool:
 
 SENTENCES = {
     "complete": (
-        "完全坍缩:单位化后 std × √d = {std}(均匀为 1,坍缩为 0;界线 0.1),各行几乎指向同一方向。",
+        "完全坍缩：单位化后 std × √d = {std}（均匀为 1，坍缩为 0；界线 0.1），各行几乎指向同一方向。",
         "Completely collapsed: std × √d of the unit vectors is {std} (1 spread evenly, 0 collapsed; the line is"
         " 0.1): nearly all rows point in one direction.",
     ),
     "partial": (
-        "部分坍缩:std × √d = {std}(界线 0.5),一个公共方向占了主导。减去均值再看一次。",
+        "部分坍缩：std × √d = {std}（界线 0.5），一个公共方向占了主导。减去均值再看一次。",
         "Partly collapsed: std × √d is {std} (the line is 0.5): one common direction dominates. Subtract the mean"
         " and look again.",
     ),
     "dimensional": (
-        "维度坍缩:整体是散开的(std × √d = {std}),但 {dim} 维里只用了约 {effective_rank} 个方向"
-        "(界线为可能的 {possible_rank} 个的十分之一)。",
+        "维度坍缩：整体是散开的（std × √d = {std}），但 {dim} 维里只用了约 {effective_rank} 个方向"
+        "（界线为可能的 {possible_rank} 个的十分之一）。",
         "Dimensional collapse: the rows are spread (std × √d = {std}), but over about {effective_rank} directions"
         " of {dim} (the line is a tenth of the possible {possible_rank}).",
     ),
     "local": (
-        "局部坍缩:整体散开(std × √d = {std},有效秩 {effective_rank}),但分成 {count} 个簇后,典型的簇内部 std × √d"
-        " 只有 {cluster_std}、有效秩 {cluster_rank}:簇内几乎没有差别。",
+        "局部坍缩：整体散开（std × √d = {std}，有效秩 {effective_rank}），但分成 {count} 个簇后，典型的簇内部 std × √d"
+        " 只有 {cluster_std}、有效秩 {cluster_rank}：簇内几乎没有差别。",
         "Local collapse: the whole is spread (std × √d = {std}, effective rank {effective_rank}), but inside the"
         " typical one of {count} clusters std × √d is only {cluster_std} and the effective rank {cluster_rank}:"
         " within a cluster there is hardly any difference.",
     ),
     "noise": (
-        "没有坍缩(std × √d = {std},有效秩 {effective_rank}/{dim}),但近邻只是噪声:两半维度给出的近邻重合"
-        " {overlap}(0 为巧合)。像是随机向量。",
+        "没有坍缩（std × √d = {std}，有效秩 {effective_rank}/{dim}），但近邻只是噪声：两半维度给出的近邻重合"
+        " {overlap}（0 为巧合）。像是随机向量。",
         "Not collapsed (std × √d = {std}, effective rank {effective_rank} of {dim}), but neighbours are noise: by"
         " two halves of the dimensions they overlap {overlap} (0 is chance). It looks like random vectors.",
     ),
     "healthy": (
-        "没有坍缩:std × √d = {std}(均匀为 1),有效秩 {effective_rank}/{dim},典型的簇内部 {cluster_std},"
-        "两半维度的近邻重合 {overlap}。这说明空间被用上了,不说明语义对:那要看下游任务。",
+        "没有坍缩：std × √d = {std}（均匀为 1），有效秩 {effective_rank}/{dim}，典型的簇内部 {cluster_std}，"
+        "两半维度的近邻重合 {overlap}。这说明空间被用上了，不说明语义对：那要看下游任务。",
         "Not collapsed: std × √d = {std} (1 spread evenly), effective rank {effective_rank} of {dim}, {cluster_std}"
         " inside the typical cluster, neighbours by two halves of the dimensions overlap {overlap}. The space"
         " is in use; whether it means anything only a downstream task can tell.",
     ),
     "too_few": (
-        "无法判断:{rows} 行 × {dim} 维太少(至少 20 行非零向量、2 维)。std × √d = {std}。",
+        "无法判断：{rows} 行 × {dim} 维太少（至少 20 行非零向量、2 维）。std × √d = {std}。",
         "No verdict: {rows} rows × {dim} are too few (at least 20 rows other than zero, and 2 dimensions)."
         " std × √d is {std}.",
     ),
@@ -256,7 +256,7 @@ SENTENCES = {
 EXTRAS = {
     "duplicates": ("其中 {duplicates} 行与别的行重复。", " {duplicates} rows repeat another one."),
     "zero_rows": (
-        "另有 {zero_rows} 行全为零,没有方向,未计入。",
+        "另有 {zero_rows} 行全为零，没有方向，未计入。",
         " {zero_rows} rows are zero, have no direction and are left out.",
     ),
 }

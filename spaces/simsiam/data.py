@@ -48,7 +48,7 @@ def load(name: str, folder: Path | str | None = None) -> Images:
         return _digits()
     if name == "cifar10":
         return _cifar10(Path(folder) if folder else DATA / "cifar10")
-    raise InputError("dataset", "请先上传一个图片压缩包(zip)。", "upload a zip of images first.")
+    raise InputError("dataset", "请先上传一个图片压缩包（zip）。", "upload a zip of images first.")
 
 
 def available(name: str, folder: Path | str | None = None) -> bool:
@@ -117,7 +117,7 @@ def read_zip(path: Path | str) -> tuple[Images, list[tuple[str, str, str]]]:
         reasons = "".join(f" {name}: {{}}".format(en) for name, _, en in skipped[:3])
         raise InputError(
             "images",
-            f"至少需要 {FEWEST} 张可读的图片,这里只有 {len(pixels)} 张。",
+            f"至少需要 {FEWEST} 张可读的图片，这里只有 {len(pixels)} 张。",
             f"at least {FEWEST} readable images are needed, here are {len(pixels)}.{reasons}",
         )
     return _split(_channels_first(pixels), groups), skipped

@@ -39,7 +39,7 @@ def read(path: Path | str) -> np.ndarray:
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
-        raise _error("文件已损坏,或格式不对。", "the file is damaged or not of its format.") from error
+        raise _error("文件已损坏，或格式不对。", "the file is damaged or not of its format.") from error
     return _checked(z)
 
 
@@ -52,7 +52,7 @@ def _checked(z: np.ndarray) -> np.ndarray:
     if wrong.any():
         row = int(wrong.argmax()) + 1
         raise _error(
-            f"含有 NaN 或无穷大:共 {wrong.sum()} 行,首见于第 {row} 行。",
+            f"含有 NaN 或无穷大：共 {wrong.sum()} 行，首见于第 {row} 行。",
             f"holds NaN or infinity: in {wrong.sum()} rows, the first is row {row}.",
         )
     return z
@@ -63,11 +63,11 @@ def _check_shape(shape: tuple[int, ...], dtype: np.dtype) -> None:
         raise _error("须为实数数组。", "must be an array of real numbers.")
     if len(shape) != 2:
         raise _error(
-            f"须为二维数组(行 × 维),这里是 {len(shape)} 维。", f"must be rows × d, here are {len(shape)} axes."
+            f"须为二维数组（行 × 维），这里是 {len(shape)} 维。", f"must be rows × d, here are {len(shape)} axes."
         )
     if not 1 <= shape[1] <= WIDEST or shape[0] * shape[1] > VALUES:
         raise _error(
-            f"每行 1 到 {WIDEST} 维,总共不超过 {VALUES // 10**6} 百万个数;这里是 {shape[0]} × {shape[1]}。",
+            f"每行 1 到 {WIDEST} 维，总共不超过 {VALUES // 10**6} 百万个数；这里是 {shape[0]} × {shape[1]}。",
             f"1 to {WIDEST} columns and at most {VALUES // 10**6} million numbers; here {shape[0]} × {shape[1]}.",
         )
 
@@ -111,7 +111,7 @@ def _choose(headers: dict[str, tuple[tuple[int, ...], np.dtype]]) -> str:
             return f"{wanted}.npy"
     found = ", ".join(name[:-4] for name in list(headers)[:8]) or "-"
     raise _error(
-        f"npz 里须有一个二维数组,或名为 {NAMES[0]} 的数组;这里有:{found}。",
+        f"npz 里须有一个二维数组，或名为 {NAMES[0]} 的数组；这里有：{found}。",
         f"the npz needs one array of rows × d, or one named {NAMES[0]}; here are: {found}.",
     )
 
@@ -138,7 +138,7 @@ def _parse(lines: list[str], mark: str | None, columns: list[int], width: int, f
         count = len(line.split(mark)) if '"' not in line else len(_cells(line, mark))
         if count != width:
             raise _error(
-                f"第 {number} 行有 {count} 列,应为 {width} 列。", f"line {number} has {count} columns, not {width}."
+                f"第 {number} 行有 {count} 列，应为 {width} 列。", f"line {number} has {count} columns, not {width}."
             )
     try:
         return np.loadtxt(lines, np.float64, delimiter=mark, usecols=columns, comments=None, quotechar='"', ndmin=2)

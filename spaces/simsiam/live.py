@@ -281,4 +281,4 @@ class _Run:
 def _check_structure(before: Settings, after: Settings) -> None:
     for field in STRUCTURE:
         if getattr(before, field) != getattr(after, field):
-            raise InputError(field, "运行中不能更改,请重新开始。", "cannot change during a run: start a new one.")
+            raise InputError(field, "运行中不能更改，请重新开始。", "cannot change during a run: start a new one.")

@@ -84,7 +84,7 @@ class Settings:
         if self.optimizer == "lbfgs" and self.predictor_rate != 1:
             raise InputError(
                 "predictor_rate",
-                "L-BFGS 对所有参数只有一个步长,此项须为 1。",
+                "L-BFGS 对所有参数只有一个步长，此项须为 1。",
                 "must be 1 with lbfgs, which has one rate for all parameters.",
             )
 
@@ -144,7 +144,7 @@ def _augmentations(value: Any) -> tuple[str, ...]:
         options = ", ".join(AUGMENTATIONS)
         raise InputError(
             "augmentations",
-            f"须为 identity,或下列若干项(不重复):{options}。",
+            f"须为 identity，或下列若干项（不重复）：{options}。",
             f"must be identity alone, or some of {options}, each once.",
         )
     return names

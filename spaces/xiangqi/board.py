@@ -37,7 +37,7 @@ def parse_iccs(word: str, field: str = "moves") -> int:
     a, b = SQUARES.get(text[:2]), SQUARES.get(text[2:])
     if a is None or b is None or a == b:
         shown = repr(word)[:20]
-        raise InputError(field, f"{shown} 不是 ICCS 着法(如 h2e2:列 a–i,行 0–9)。",
+        raise InputError(field, f"{shown} 不是 ICCS 着法（如 h2e2：列 a–i，行 0–9）。",
                          f"{shown} is not an ICCS move (such as h2e2: files a–i, ranks 0–9).")
     return 90 * a + b
 
@@ -67,7 +67,7 @@ def _placement(text: str) -> list[int]:
     """The 90 pieces of FEN's first field."""
     rows = text.split("/")
     if len(rows) != 10:
-        raise InputError("fen", f"FEN 应有 10 行(以 / 分隔),这里有 {len(rows)} 行。",
+        raise InputError("fen", f"FEN 应有 10 行（以 / 分隔），这里有 {len(rows)} 行。",
                          f"FEN needs 10 ranks separated by /, this has {len(rows)}.")
     board = [0] * 90
     for rank, row in zip(range(9, -1, -1), rows, strict=True):
@@ -78,13 +78,13 @@ def _placement(text: str) -> list[int]:
                 continue
             kind = _LETTERS.get(letter.upper()) if letter.isascii() else None
             if not kind:
-                raise InputError("fen", f"FEN 中不认识的棋子 {letter!r}(可用 KABNRCP 与小写)。",
+                raise InputError("fen", f"FEN 中不认识的棋子 {letter!r}（可用 KABNRCP 与小写）。",
                                  f"FEN has an unknown piece {letter!r} (KABNRCP and lower case).")
             if file < 9:
                 board[9 * rank + file] = kind + 8 * letter.islower()
             file += 1
         if file != 9:
-            raise InputError("fen", f"FEN 第 {rank} 行应有 9 格,这里是 {file} 格。",
+            raise InputError("fen", f"FEN 第 {rank} 行应有 9 格，这里是 {file} 格。",
                              f"FEN's rank {rank} needs 9 files, this has {file}.")
     return board
 
@@ -95,10 +95,10 @@ def _check_pieces(board: list[int]) -> None:
         for kind, limit in _LIMITS.items():
             squares = [s for s in range(90) if board[s] == kind + colour]
             if kind == KING and len(squares) != 1:
-                raise InputError("fen", f"{zh}应恰有一个将帅,这里有 {len(squares)} 个。",
+                raise InputError("fen", f"{zh}应恰有一个将帅，这里有 {len(squares)} 个。",
                                  f"{en} needs exactly one king, this has {len(squares)}.")
             if len(squares) > limit:
-                raise InputError("fen", f"{zh}的{_ZH[kind]}最多 {limit} 个,这里有 {len(squares)} 个。",
+                raise InputError("fen", f"{zh}的{_ZH[kind]}最多 {limit} 个，这里有 {len(squares)} 个。",
                                  f"{en} has at most {limit} {_EN[kind]}s, this has {len(squares)}.")
             for s in squares:
                 if s not in ALLOWED[kind + colour]:
@@ -119,7 +119,7 @@ def parse_fen(fen: str) -> tuple[list[int], int, int, int]:
     _check_pieces(board)
     side = parts[1] if len(parts) > 1 else "w"
     if side not in ("w", "r", "b"):
-        raise InputError("fen", f"FEN 的走子方应为 w 或 b,这里是 {side[:10]!r}。",
+        raise InputError("fen", f"FEN 的走子方应为 w 或 b，这里是 {side[:10]!r}。",
                          f"FEN's side to move must be w or b, this is {side[:10]!r}.")
     numbers = [part if part.isascii() and part.isdigit() and len(part) < 5 else "" for part in parts[4:6]]
     if "" in numbers:

@@ -22,7 +22,7 @@ def load(name: str, folder: Path = WEIGHTS, device: torch.device | str = "cpu",
     """The model `sighted` or `faithful` of a folder, in evaluation mode; InputError when it is not there."""
     path = Path(folder) / name
     if not (path / "config.json").exists():
-        raise InputError("weights", f"没有 {name} 的权重(应在 {path})。",
+        raise InputError("weights", f"没有 {name} 的权重（应在 {path}）。",
                          f"the weights of {name} are missing (expected in {path}).")
     register()
     kind = SightedModel if name == "sighted" else GPT2LMHeadModel
