@@ -109,6 +109,7 @@ def test_weights_alone_are_taken_as_saved_and_begin_a_new_run(plan, tmp_path):
     assert _steps(two, 3) == losses and _equal(one, two)
 
 
+@pytest.mark.slow
 def test_minutes_count_over_all_parts_of_a_run(plan):
     run = Run(plan)
     run.train(time.monotonic())
