@@ -1,4 +1,4 @@
-"""The images: scikit-learn's digits (always there), CIFAR-10 from a folder, or a visitor's own zip.
+"""The images: scikit-learn's digits (always there), CIFAR-10 from a folder or its site, or a visitor's own zip.
 
     data = load("digits")                         # 1,297 to learn from, 500 held out
     data, skipped = read_zip("my_photos.zip")     # folders become labels; bad files are named, not fatal
@@ -21,6 +21,7 @@ import torch
 from PIL import Image, ImageOps
 
 from shared.experiment import InputError
+from spaces.simsiam import cifar
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SIDE = 32  # CIFAR's own; a visitor's images are cut square and brought to it
@@ -43,19 +44,21 @@ class Images:
 
 
 def load(name: str, folder: Path | str | None = None) -> Images:
-    """The data set of that name; `folder` is where CIFAR-10's npz files are. Raises InputError."""
+    """The data set of that name; CIFAR-10 from a `folder` of npz files, else from its site. Raises InputError."""
     if name == "digits":
         return _digits()
     if name == "cifar10":
-        return _cifar10(Path(folder) if folder else DATA / "cifar10")
+        here = folder or available("cifar10", DATA / "cifar10")
+        return _cifar10(Path(folder or DATA / "cifar10")) if here else _downloaded(cifar.CACHE)
     raise InputError("dataset", "请先上传一个图片压缩包（zip）。", "upload a zip of images first.")
 
 
 def available(name: str, folder: Path | str | None = None) -> bool:
-    """Whether `load` would succeed on this machine."""
-    return name == "digits" or (
-        name == "cifar10" and all(path.is_file() for path in _cifar_files(Path(folder or DATA / "cifar10")))
-    )
+    """Whether `load` would succeed without a network."""
+    if name == "cifar10":
+        files = _cifar_files(Path(folder or DATA / "cifar10"))
+        return all(path.is_file() for path in files) or (folder is None and cifar.CACHE.is_file())
+    return name == "digits"
 
 
 @lru_cache(maxsize=1)
@@ -83,6 +86,16 @@ def _cifar10(folder: Path) -> Images:
         _decode(path, count) for path, count in zip(_cifar_files(folder), (TRAIN, HELD_OUT), strict=True)
     )
     return Images("cifar10", train, held_out, labels, held_labels, names)
+
+
+@lru_cache(maxsize=1)
+def _downloaded(cache: Path) -> Images:
+    """The same subset of the binary version, fetched if it is not in the cache yet."""
+    if not cache.is_file():
+        for _ in cifar.fetch(cache=cache):
+            pass
+    train, labels, held_out, held_labels = map(torch.from_numpy, cifar.read(cache, TRAIN, HELD_OUT))
+    return Images("cifar10", train, held_out, labels, held_labels, cifar.NAMES)
 
 
 def _decode(path: Path, count: int) -> tuple[torch.Tensor, torch.Tensor, tuple[str, ...]]:

@@ -18,7 +18,7 @@ from shared import page as parts
 from shared.experiment import InputError
 from shared.i18n import markup, tr
 from shared.page import Page, guard, knob_value
-from spaces.simsiam import data, figures
+from spaces.simsiam import cifar, data, figures
 from spaces.simsiam.duel import Duel, Match
 from spaces.simsiam.live import views
 from spaces.simsiam.settings import RATES
@@ -80,6 +80,7 @@ FOOLED = "单看损失，坍缩的那个反而更好。", ": by the loss alone t
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 RUN = QUIET | {"concurrency_limit": 16}  # visitors at once; the device itself serves them in turns
 FIGURES = ("std", "loss", "effective_rank", "knn", "lag", "speed")
+SHOWN = 2 + len(FIGURES) + 3  # outputs of `picture`
 
 
 def knobs_of(prefix: str) -> dict[str, gr.components.Component]:
@@ -107,10 +108,8 @@ def shared_knobs() -> dict[str, gr.components.Component]:
         return gr.Number(getattr(default, name), label=tr(zh, en), **options)  # Duel checks it, and names the field
 
     again = tr("重新开始后生效", "from the next start")
-    datasets = [(tr("手写数字", "digits"), "digits")]
-    if data.available("cifar10"):
-        datasets.append(("CIFAR-10", "cifar10"))
-    datasets.append((tr("我的图片（zip）", "my images (zip)"), "images"))
+    digits, mine = tr("手写数字", "digits"), tr("我的图片（zip）", "my images (zip)")
+    datasets = [(digits, "digits"), ("CIFAR-10", "cifar10"), (mine, "images")]
     with gr.Row():
         knobs = {"dataset": gr.Radio(datasets, value=default.dataset, label=tr("图像", "images"), info=again)}
         knobs["encoder"] = gr.Radio(
@@ -208,6 +207,11 @@ def status(match: Match) -> str:
         f"{match.step} / {match.duel.steps} 步 · 每秒 {match.rate:.0f} 步（两个运行合计）",
         f"{match.step} of {match.duel.steps} steps · {match.rate:.0f} steps a second (both runs)",
     )
+    return bar(share, said)
+
+
+def bar(share: float, said: str) -> str:
+    """A progress bar, 0 … 1, and a few words."""
     return f'<div class="kx-progress"><i style="width:{share:.1%}"></i></div><span>{said}</span>'
 
 
@@ -315,6 +319,12 @@ def begin(visitor: Visitor, *values) -> Iterator[list[str]]:
         raise InputError(
             "dataset", "请先在“更多旋钮”里上传一个图片压缩包。", "upload a zip of images under “More knobs” first."
         )
+    if duel.dataset == "cifar10" and not data.available("cifar10"):
+        for share in cifar.fetch():
+            yield [
+                *[gr.skip()] * (SHOWN - 1),
+                bar(share, tr("下载 CIFAR-10（170 MB）", "downloading CIFAR-10 (170 MB)")),
+            ]
     visitor.match.pause()
     with visitor.lock:
         visitor.match.begin(duel, visitor.images)
@@ -362,7 +372,8 @@ def _listen_data(
 
     def show_views(visitor: Visitor, *values) -> str:
         duel = duel_of(*values)
-        return gr.skip() if duel.dataset == "images" and visitor.images is None else view_strip(duel, visitor.images)
+        ready = visitor.images is not None if duel.dataset == "images" else data.available(duel.dataset)
+        return view_strip(duel, visitor.images) if ready else gr.skip()
 
     def take(visitor: Visitor, path: str | None):
         if not path:
