@@ -54,7 +54,7 @@ class Pace:
 
 
 # An update of 16,384 tokens takes a core half a minute, of which Muon has two seconds; a GPU does 196,608 in under one.
-PACES = {"cuda": Pace(96, 2, 60_000, 75.0, 8.0), "cpu": Pace(4, 4, 8000, 1200.0, 0.0)}
+PACES = {"cuda": Pace(96, 2, 60_000, 75.0, 8.0), "cpu": Pace(4, 4, 4000, 1800.0, 0.0)}
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ def main() -> None:
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--rows", type=int, help="of one context each, in a batch (96 on a GPU, 4 on a CPU)")
     parser.add_argument("--accumulate", type=int, help="batches an update (2 on a GPU, 4 on a CPU)")
-    parser.add_argument("--validate-every", type=float, help="seconds (75 on a GPU, 1200 on a CPU)")
+    parser.add_argument("--validate-every", type=float, help="seconds (75 on a GPU, 1800 on a CPU)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tiny", action="store_true", help="a model for tests")
     parser.add_argument("--from", dest="start", type=Path, help="folder of weights to begin with")
