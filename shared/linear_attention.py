@@ -66,38 +66,38 @@ def linear_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, phi: Fea
     q (B, H, Lq, D), k (B, H, Lk, D), v (B, H, Lk, Dv) -> (B, H, Lq, Dv) in v's dtype. phi sees
     √scale · x in fp32 and makes `count` features. mask: bool, broadcastable to (B, 1, 1, Lk),
     True = keep; a row that sees no key gives 0. Causal: the queries are the last Lq positions. The
-    backward pass computes each chunk again, so that training is flat too.
+    backward pass computes each chunk's features again: none are kept.
     """
     batch, heads, queries, _ = q.shape
+    # Chunks of a wide size where all is seen, of a narrow one where each row sees its own part.
     wide = chunk or max(64, CHUNK_FLOATS.get(q.device.type, 2**20) // (batch * heads * count))
     narrow = chunk or min(wide, CAUSAL_CHUNK)
     phi = partial(_scaled, phi=phi, root=math.sqrt(scale))
     training = torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v))
     run = partial(checkpoint, use_reentrant=False) if training else _call
 
-    def keys(part: slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        return k[:, :, part], v[:, :, part], None if mask is None else mask[..., part]
-
+    # Keys that every query sees come first; the others with the queries of their own chunk. Split, not
+    # sliced: the gradient of each slice would be as long as the whole.
+    first = _sizes(k.shape[2] - queries if is_causal else k.shape[2], wide)
+    rows = _sizes(queries, narrow if is_causal else wide)
+    sizes = first + rows if is_causal else first
+    keep = [None] * len(sizes) if mask is None else mask.split(sizes, -1)
+    keys = list(zip(k.split(sizes, 2), v.split(sizes, 2), keep, strict=True))
+    # Written in place, for small outputs kept among large temporaries scatter the heap; autograd needs them apart.
+    parts, out = [], None if training else v.new_empty(batch, heads, queries, v.shape[-1])
+    places = [None] * len(rows) if training else out.split(rows, 2)
     with torch.autocast(q.device.type, enabled=False):
         state = (q.new_zeros(batch, heads, count, v.shape[-1] + 1, dtype=torch.float32),
                  q.new_full((batch, heads, 1, 1), NOTHING, dtype=torch.float32))
-        # Keys that every query sees come first; the others with the queries of their own chunk.
-        seen = k.shape[2] - queries if is_causal else k.shape[2]
-        for part in _slices(0, seen, wide):
-            state = run(_absorb, phi, state, *keys(part))
-        # Written in place, for small outputs kept among large temporaries scatter the heap; autograd needs them apart.
-        out = [] if training else v.new_empty(batch, heads, queries, v.shape[-1])
-        for part in _slices(0, queries, narrow if is_causal else wide):
+        for shown in keys[:len(first)]:
+            state = run(_absorb, phi, state, *shown)
+        for i, (asked, place) in enumerate(zip(q.split(rows, 2), places, strict=True)):
             if is_causal:
-                own = slice(seen + part.start, seen + part.stop)
-                rows, state = run(_step, phi, state, q[:, :, part], *keys(own))
+                part, state = run(_step, phi, state, asked, *keys[len(first) + i])
             else:
-                rows = run(_emit, phi, state, q[:, :, part])
-            if training:
-                out.append(rows.to(v.dtype))
-            else:
-                out[:, :, part] = rows
-        return torch.cat(out, 2) if training else out
+                part = run(_emit, phi, state, asked)
+            parts.append(part.to(v.dtype)) if training else place.copy_(part)
+    return torch.cat(parts, 2) if training else out
 
 
 def _absorb(phi: FeatureMap, state: State, k: torch.Tensor, v: torch.Tensor,
@@ -158,5 +158,5 @@ def _call(function: Callable, *args):
     return function(*args)
 
 
-def _slices(start: int, stop: int, size: int) -> list[slice]:
-    return [slice(i, min(i + size, stop)) for i in range(start, stop, size)]
+def _sizes(length: int, size: int) -> list[int]:
+    return [min(size, length - start) for start in range(0, length, size)]

@@ -133,10 +133,11 @@ def test_memory_is_flat_at_262144_tokens(name):
     assert peak_mb(call) < 100
 
 
-def test_training_memory_is_flat():
-    q, k, v = (torch.randn(1, 4, 8192, 16, requires_grad=True) for _ in range(3))  # features 67 MB, 134 with weights
-
-    def train():
-        performer(q, k, v, Features(), is_causal=True).sum().backward()
-
-    assert peak_mb(train) < 60
+def test_training_keeps_no_features():
+    """What autograd holds between the passes: the chunks' states, not the features (189 MB with those)."""
+    held = []
+    q, k, v = (torch.randn(1, 4, 4096, 16, requires_grad=True) for _ in range(3))
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: held.append(x.nbytes) or x, lambda x: x):
+        for is_causal in (False, True):
+            performer(q, k, v, Features(), is_causal=is_causal)
+    assert sum(held) < 20e6
