@@ -92,7 +92,7 @@ CURVES = {  # field → (label of y, range, what to see)
         tr("损失分不清好坏：坍缩的那条也会走到 −1。", "The loss cannot tell: the collapsed run reaches −1 as well."),
     ),
     "effective_rank": (
-        tr("有效秩（维）", "effective rank (dimensions)"),
+        tr("有效秩", "effective rank"),
         (0, None),
         tr("输出真正用了几个方向。", "How many directions the output really uses."),
     ),
