@@ -283,6 +283,11 @@ class Position:
         self.push(move)
         return move
 
+    @property
+    def captured(self) -> list[int]:
+        """The piece that each of `moves` took, 0 for none."""
+        return [taken for taken, _ in self._undo]
+
     def fen(self) -> str:
         """The FEN of the present position."""
         ply = self.first_ply + len(self.moves)
