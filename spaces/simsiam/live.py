@@ -11,7 +11,6 @@ steps equal one of 100, and two runs from one seed share their start and batches
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,7 +25,7 @@ from spaces.simsiam.model import SimSiam, direction, initialise, least_squares
 from spaces.simsiam.optimisers import Stepper
 from spaces.simsiam.settings import STRUCTURE, Settings
 
-PROBE, BANK = 200, 600  # held-out images that each frame shows; images that its quick k-NN looks among
+PROBE, BANK = 200, 400  # held-out images that each frame shows; images that its quick k-NN looks among
 LONGEST = 300  # seconds that one call of `train` may take
 
 
@@ -67,7 +66,7 @@ def frame_at(step: int) -> bool:
 
 def knn_at(step: int) -> bool:
     """k-NN costs more than a step: now and then."""
-    return step == 10 or step % 25 == 0
+    return step in (10, 25) or step % 50 == 0
 
 
 def start(settings: Settings, images: Images | None = None) -> State:
@@ -107,15 +106,13 @@ def advance(state: State, settings: Settings, steps: int, every: int | None = No
 def measure(state: State) -> Frame:
     """The present state's frame, with k-NN over all images held out against all that it learns from."""
     run = _Run(state, state.settings)
-    return replace(run.frame(), knn=run.knn(len(run.data.train), len(run.data.held_out)))
+    return replace(run.frame(), knn=run.knn(len(run.data.train), run._encode(run.data.held_out)))
 
 
 @accelerator.run(duration=30)
 def outputs(state: State) -> np.ndarray:
     """(M, d) float32: the outputs z of all images held out, as they are, for `checkup.examine`."""
-    run = _Run(state, state.settings)
-    with torch.no_grad():
-        return run._embed(run.data.held_out, run.model.embed).numpy()
+    return _Run(state, state.settings).outputs().numpy()
 
 
 def views(settings: Settings, images: Images | None = None, count: int = 6) -> np.ndarray:
@@ -236,8 +233,9 @@ class _Run:
         if self.outcome is None:
             self._evaluate(*self._batch(), None)
         loss, lag = self._lag()
-        with_knn = every is not None or knn_at(self.now)
-        z = self._embed(self.data.held_out[:PROBE], self.model.embed)
+        features = self._encode(self.data.held_out[:PROBE])
+        knn = self.knn(BANK, features) if every is not None or knn_at(self.now) else None
+        z = self._project(features)
         values = metrics.spectrum(z)
         unit = F.normalize(z, dim=1)
         speed = self._speed(unit)
@@ -246,7 +244,7 @@ class _Run:
         labels = self.data.held_out_labels
         return Frame(
             self.now, loss, metrics.spread(z), metrics.effective_rank(z),
-            values.clamp(min=1e-12).log10().numpy(), self.knn(BANK, PROBE) if with_knn else None, lag, speed,
+            values.clamp(min=1e-12).log10().numpy(), knn, lag, speed,
             ((unit - unit.mean(0)) @ self.axes).numpy(), None if labels is None else labels[:PROBE].numpy(),
         )  # fmt: skip
 
@@ -262,20 +260,29 @@ class _Run:
         change = (unit - self.seen[1]).pow(2).sum(1).mean().sqrt()
         return float(change) / (self.now - self.seen[0])
 
-    def _embed(self, images: torch.Tensor, function: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    @torch.no_grad()
+    def _encode(self, images: torch.Tensor) -> torch.Tensor:
+        """The encoder's features of uint8 images, on the device, by batches."""
         with self._autocast():
-            parts = [function(part.to(self.device).float() / 255).float().cpu() for part in images.split(500)]
+            parts = [self.model.encoder(part.to(self.device).float() / 255 - 0.5) for part in images.split(500)]
         return torch.cat(parts)
 
     @torch.no_grad()
-    def knn(self, bank: int, queries: int) -> float | None:
-        """k-NN accuracy of so many held-out images among so many training images."""
+    def _project(self, features: torch.Tensor) -> torch.Tensor:
+        with self._autocast():
+            return self.model.projector(features).float().cpu()
+
+    def knn(self, bank: int, features: torch.Tensor) -> float | None:
+        """k-NN accuracy of the first held-out images, given by their features, among so many training images."""
         data = self.data
         if data.train_labels is None:
             return None
-        encode = lambda images: self.model.encoder(images - 0.5)  # noqa: E731
-        known, asked = (self._embed(part, encode) for part in (data.train[:bank], data.held_out[:queries]))
-        return metrics.neighbours(known, data.train_labels[:bank], asked, data.held_out_labels[:queries])
+        known, labels = self._encode(data.train[:bank]).float().cpu(), data.train_labels[:bank]
+        return metrics.neighbours(known, labels, features.float().cpu(), data.held_out_labels[: len(features)])
+
+    def outputs(self) -> torch.Tensor:
+        """z (M, d) of all images held out."""
+        return self._project(self._encode(self.data.held_out))
 
 
 def _check_structure(before: Settings, after: Settings) -> None:

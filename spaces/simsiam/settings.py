@@ -75,7 +75,7 @@ class Settings:
     batch_size: int = 128
     dim: int = 64
     """d, the width of the output that is compared."""
-    steps: int = 200
+    steps: int = 400
     seed: int = 0
 
     def __post_init__(self):
