@@ -1,0 +1,187 @@
+"""Players: whoever analyses a position and plays a legal move, model, rule of thumb or search.
+
+Levels of the tab: *article* (characters alone, candidates scored by their log-probability), *sighted* (the policy's
+favourite), *sighted_value* (every move tried on the board: exact mate and repetition, else the model's value),
+*thinking* (`search.Thinking`). *random* and *greedy* are the first rungs of the ladder.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from transformers import GPT2LMHeadModel
+
+from spaces.xiangqi.board import KING
+from spaces.xiangqi.faithful import PLIES, spell_moves
+from spaces.xiangqi.outcome import outcome
+from spaces.xiangqi.rules import Position, attacked
+from spaces.xiangqi.sight import Sight
+
+WORTH = (0, 1000, 2, 2, 4, 9, 4.5, 1)
+"""Customary worth of K A B N R C P, after 0 for none; a soldier counts 2 across the river."""
+POLICY_WEIGHT = 0.05
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """policy: {legal move: probability}; illegal_mass: what the model put elsewhere.
+
+    score: {move: what the player maximises}, the policy itself where nothing else is known; value: expected result
+    from −1 to 1 for the side to move; line: the moves expected.
+    """
+
+    policy: dict[int, float]
+    illegal_mass: float = 0.0
+    score: dict[int, float] = field(default_factory=dict)
+    value: float | None = None
+    line: tuple[int, ...] = ()
+
+    @property
+    def best(self) -> int:
+        """The move with the highest score."""
+        score = self.score or self.policy
+        return max(score, key=score.__getitem__)
+
+
+class Player(Protocol):
+    """Plays any position that has a legal move."""
+
+    name: str
+
+    def analyse(self, position: Position) -> Analysis: ...
+
+
+def uniform(moves: list[int]) -> dict[int, float]:
+    return {move: 1 / len(moves) for move in moves}
+
+
+class Random:
+    """Any legal move."""
+
+    name = "random"
+
+    def __init__(self, seed: int | None = None):
+        self.rng = random.Random(seed)
+
+    def analyse(self, position: Position) -> Analysis:
+        policy = uniform(position.legal_moves())
+        return Analysis(policy, score={move: self.rng.random() for move in policy})
+
+
+class Greedy:
+    """Mate where there is one, else the capture worth most, else any move."""
+
+    name = "greedy"
+
+    def __init__(self, seed: int | None = None):
+        self.rng = random.Random(seed)
+
+    def analyse(self, position: Position) -> Analysis:
+        score = {move: self._worth(position, move) for move in position.legal_moves()}
+        most = max(score.values())
+        best = [move for move, worth in score.items() if worth == most]
+        return Analysis(uniform(best), score={move: worth + 0.1 * self.rng.random() for move, worth in score.items()})
+
+    def _worth(self, position: Position, move: int) -> float:
+        target, piece = move % 90, position.board[move % 90]
+        if mates(position, move):
+            return WORTH[KING]
+        return WORTH[piece & 7] + (piece & 7 == 7 and (target // 9 <= 4) == bool(piece & 8))
+
+
+def mates(position: Position, move: int) -> bool:
+    """Whether a legal move ends the game at once: mate, or stalemate, which wins as well."""
+    position.push(move)
+    # Stalemate is rare and legal moves are dear: only checks, and moves against few pieces, are looked into.
+    side, suspicious = position.turn, position.in_check() or _few(position.board, position.turn)
+    over = suspicious and not position.legal_moves()
+    position.pop()
+    return over and side != position.turn
+
+
+def _few(board: list[int], side: int) -> bool:
+    return sum(piece != 0 and piece >> 3 == side for piece in board) <= 4
+
+
+def mate_in_one(position: Position, legal: list[int]) -> int | None:
+    """A legal move that ends the game at once, or None."""
+    return next((move for move in legal if mates(position, move)), None)
+
+
+class Article:
+    """The article's player: the faithful model spells every candidate after the game so far."""
+
+    name = "article"
+
+    def __init__(self, model: GPT2LMHeadModel):
+        self.model = model
+
+    def analyse(self, position: Position) -> Analysis:
+        history = position.moves[-PLIES:]
+        spelled = spell_moves(self.model, history, [position.legal_moves()], len(history))[0]
+        policy = {move: math.exp(log_p) for move, log_p in spelled.log_p.items()}
+        return Analysis(policy, spelled.illegal_mass, spelled.log_p)
+
+
+class Sighted:
+    """The sighted model's favourite legal move."""
+
+    name = "sighted"
+
+    def __init__(self, sight: Sight):
+        self.sight = sight
+
+    def analyse(self, position: Position) -> Analysis:
+        view = self.sight.look(position)
+        return Analysis(view.policy, view.illegal_mass, value=view.value)
+
+
+class SightedValue:
+    """Every legal move is made: mate, being mated and repetition are exact, the rest is the model's value.
+
+    The score of a move is the value of what it leads to, plus a little of its log-probability.
+    """
+
+    name = "sighted_value"
+
+    def __init__(self, sight: Sight):
+        self.sight = sight
+
+    def analyse(self, position: Position) -> Analysis:
+        view = self.sight.look(position)
+        values = self.values(position, list(view.policy))
+        score = {m: value + POLICY_WEIGHT * math.log(view.policy[m] + 1e-9) * (abs(value) < 1)
+                 for m, value in values.items()}
+        return Analysis(view.policy, view.illegal_mass, score, value=max(values.values()))
+
+    def values(self, position: Position, moves: list[int]) -> dict[int, float]:
+        """From −1 to 1 for the side that makes the move; ±1 and the draws of the rules are exact."""
+        out, leaves, asked = {}, [], []
+        for move in moves:
+            position.push(move)
+            legal = position.legal_moves()
+            end = outcome(position, legal)
+            if end is not None:
+                out[move] = 0.0 if end.winner is None else -1.0 if end.winner == position.turn else 1.0
+            elif mate_in_one(position, legal) is not None:
+                out[move] = -1.0
+            else:
+                leaves.append((Leaf(list(position.board), position.turn, [move]), legal))
+                asked.append(move)
+            position.pop()
+        return out | {move: -view.value for move, view in zip(asked, self.sight.glance(leaves), strict=True)}
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A position set aside for `Sight.glance`: of its moves only the last is kept."""
+
+    board: list[int]
+    turn: int
+    moves: list[int]
+
+    def in_check(self) -> bool:
+        return attacked(self.board, self.board.index(KING + 8 * self.turn), self.turn)

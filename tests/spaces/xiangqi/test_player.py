@@ -1,0 +1,135 @@
+"""Players know mate, repetition and captures; whatever a random model says, their moves are legal."""
+
+import random
+
+import pytest
+import torch
+
+from spaces.xiangqi.board import iccs, parse_iccs
+from spaces.xiangqi.model import SightedConfig, SightedModel
+from spaces.xiangqi.player import Article, Greedy, Random, Sighted, SightedValue, mate_in_one
+from spaces.xiangqi.rules import Position
+from spaces.xiangqi.search import Node, Thinking
+from spaces.xiangqi.sight import Sight, View
+from spaces.xiangqi.tasks import SIGHTED_SIZES, FaithfulTask
+
+MATE = "5k3/R8/9/9/9/9/9/9/9/1R1K5 w"
+MATE_IN_TWO = "4k4/9/9/9/9/9/9/9/R8/1R1K5 w"
+
+
+@pytest.fixture(scope="module")
+def sight():
+    torch.manual_seed(0)
+    return Sight(SightedModel(SightedConfig(**SIGHTED_SIZES["tiny"])).eval())
+
+
+class Blank:
+    """A sight that knows nothing: equal policy, equal chances."""
+
+    def look(self, position, style=2, legal=None):
+        return self.glance([(position, position.legal_moves())])[0]
+
+    def glance(self, leaves):
+        return [View(dict.fromkeys(legal, 1 / len(legal)), (0.3, 0.4, 0.3)) for _, legal in leaves]
+
+
+def _players(sight):
+    article = Article(FaithfulTask.build(None, "tiny", "sdpa").eval())
+    return [Random(0), Greedy(0), article, Sighted(sight), SightedValue(sight), Thinking(sight, 60, most_visits=24)]
+
+
+def test_every_player_plays_legal_moves(sight):
+    rng, position = random.Random(0), Position()
+    for _ in range(12):
+        for player in _players(sight):
+            fen, history, legal = position.fen(), list(position.moves), position.legal_moves()
+            analysis = player.analyse(position)
+            assert analysis.best in legal and set(analysis.policy) <= set(legal), player.name
+            assert 0 <= analysis.illegal_mass <= 1 and (position.fen(), position.moves) == (fen, history)
+        for _ in range(4):
+            position.push(rng.choice(position.legal_moves()))
+
+
+def test_article_is_the_summed_log_probability(sight):
+    position = Position()
+    position.push_iccs("h2e2")
+    analysis = _players(sight)[2].analyse(position)
+    assert sum(analysis.policy.values()) + analysis.illegal_mass == pytest.approx(1, abs=1e-5)
+    assert analysis.best == max(analysis.policy, key=analysis.policy.__getitem__)
+
+
+def test_article_reads_the_end_of_a_long_game(sight):
+    position = Position()
+    for word in 40 * ["a0a1", "a9a8", "a1a0", "a8a9"]:
+        position.push_iccs(word)
+    assert _players(sight)[2].analyse(position).best in position.legal_moves()
+
+
+def test_greedy_mates_else_takes_the_most():
+    assert iccs(Greedy(0).analyse(Position(MATE)).best) == "b0b9"
+    fen = "4k4/9/9/p2r5/9/P8/9/4p4/9/R2R1K3 w"
+    assert iccs(Greedy(0).analyse(Position(fen)).best) == "d0d6"
+
+
+@pytest.mark.parametrize("player", [SightedValue, lambda sight: Thinking(sight, 60, most_visits=400)])
+def test_mate_is_exact(sight, player):
+    analysis = player(sight).analyse(Position(MATE))
+    position = Position(MATE)
+    position.push(analysis.best)
+    assert analysis.value == 1.0 and not position.legal_moves()
+
+
+def test_value_sees_the_opponents_mate():
+    position = Position("3k5/9/9/9/9/9/9/9/r8/1r3K3 w")
+    values = SightedValue(Blank()).values(position, position.legal_moves())
+    for move, value in values.items():
+        position.push(move)
+        assert (value == -1.0) == (mate_in_one(position, position.legal_moves()) is not None)
+        position.pop()
+
+
+def test_value_knows_repetition():
+    """The third occurrence draws, by perpetual check it loses."""
+    position = Position("4k4/9/9/9/9/9/9/9/8R/3K5 w")
+    for word in "i1i2 e9f9 i2i1 f9e9 i1i2 e9f9 i2i1".split():
+        position.push_iccs(word)
+    values = SightedValue(Blank()).values(position, position.legal_moves())
+    assert values[parse_iccs("f9e9")] == 0.0
+    position = Position("3k5/9/9/9/9/9/9/9/R8/5K3 w")
+    for word in "a1d1 d9e9 d1e1 e9d9 e1d1 d9e9 d1e1 e9d9".split():
+        position.push_iccs(word)
+    values = SightedValue(Blank()).values(position, position.legal_moves())
+    assert values[parse_iccs("e1d1")] == -1.0, "perpetual check loses"
+
+
+def test_thinking_proves_mate_in_two_knowing_nothing():
+    analysis = Thinking(Blank(), 60, most_visits=6000).analyse(Position(MATE_IN_TWO))
+    assert analysis.value == 1.0 and len(analysis.line) == 3
+    position = Position(MATE_IN_TWO)
+    for move in analysis.line:
+        assert move in position.legal_moves()
+        position.push(move)
+    assert not position.legal_moves()
+
+
+def test_thinking_counts_its_visits_and_keeps_its_time(sight):
+    ticks = iter(range(10**6))
+    analysis = Thinking(sight, 5, clock=lambda: next(ticks)).analyse(Position())
+    assert sum(analysis.policy.values()) == pytest.approx(1) and next(ticks) <= 8
+    limited = Thinking(Blank(), 60, most_visits=100)
+    root_visits = []
+    round_ = limited._round
+    limited._round = lambda root, *rest: (round_(root, *rest), root_visits.append(root.visits.sum()))
+    limited.analyse(Position())
+    assert root_visits[-1] == 100
+
+
+def test_a_node_prefers_prior_then_value():
+    node = Node({1: 0.7, 2: 0.2, 3: 0.1}, 0.0)
+    assert node.choose() == 0
+    node.visits[0], node.total[0] = 10, -9.0
+    assert node.choose() == 1
+    node.children[1] = Node.end(1.0)
+    assert node.choose() == 2 and not node.prove()
+    node.children[2] = Node.end(-1.0)
+    assert node.prove() and node.proved == 1.0 and node.best() == 2
