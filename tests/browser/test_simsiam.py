@@ -164,3 +164,27 @@ def test_a_visitors_zip_of_images_is_trained_on_and_bad_files_are_named(visit, t
     assert "notes.png" in page.locator(".kx-verdict", has_text="40 images").inner_text()
     page.click("#simsiam-start")
     status(page, "3 of 3 steps")
+
+
+def test_a_cell_of_the_map_is_replayed_in_the_live_view(visit):
+    page = visit("?tab=simsiam&view=races&kind=map&steps=1", language="en-US")
+    page.click("#races-start")
+    page.locator(".kx-verdict", has_text="20 of 20 cells").wait_for(timeout=120_000)
+    chart = page.locator(".kx-figure.pickable canvas >> visible=true")
+    box = chart.bounding_box()
+    chart.click(position={"x": box["width"] - 40, "y": 40})  # the fastest predictor, the fastest encoder
+    page.locator(".kx-verdict", has_text="run A").wait_for(timeout=120_000)
+    assert page.get_by_role("tab", name="Live training").get_attribute("aria-selected") == "true"
+    assert page.get_by_label("predictor's rate (×)").first.input_value() == "100"
+
+
+def test_a_race_can_be_stopped(visit):
+    page = visit("?tab=simsiam&view=races&kind=race&steps=200", language="en-US")
+    page.click("#races-start")
+    page.locator(".kx-verdict", has_text="Collapsed without stop-gradient").wait_for(timeout=120_000)
+    page.click("#races-stop")
+    page.wait_for_timeout(3000)  # the piece in hand ends
+    drawn = "document.querySelector('.tabitem:not([style*=none]) .kx-grid canvas').toDataURL()"
+    stopped = page.evaluate(drawn)
+    page.wait_for_timeout(6000)
+    assert page.evaluate(drawn) == stopped

@@ -24,7 +24,6 @@ KINDS = [
     (tr("学习率地图", "Map of rates"), "map"),
 ]
 OPTIMIZERS = [("SGD", "sgd"), ("Adam", "adam"), ("L-BFGS", "lbfgs")]
-MAP_STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Race:
     after: int = 60
     """Steps once it is back."""
     steps: int = 60
-    """Of the optimiser race."""
+    """Of each run in the optimiser race and on the map."""
     seed: int = 0
 
     def __post_init__(self):
@@ -102,7 +101,7 @@ def run_map(race: Race) -> Iterator[Picture]:
     """Every pair of rates, without BatchNorm in the heads."""
     cells: list = []
     total = len(PREDICTOR_RATES) * len(ENCODER_RATES)
-    for cell in rate_map(Settings(seed=race.seed, batch_norm="none"), steps=MAP_STEPS):
+    for cell in rate_map(Settings(seed=race.seed, batch_norm="none"), steps=race.steps):
         cells.append(cell)
         dead = sum(c.std < live.COLLAPSED for c in cells)
         said = markup(
@@ -132,7 +131,7 @@ def empty(kind: str) -> tuple[str, str]:
 def shown(kind: str) -> list:
     """Which knobs and figures belong to a race."""
     curves = [gr.update(visible=kind != "map", value=spec) for spec in empty(kind)]
-    wanted = [kind == "return"] * 3 + [kind == "race"]
+    wanted = [kind == "return"] * 3 + [kind != "return"]
     return [*curves, gr.update(visible=kind == "map"), *(gr.update(visible=v) for v in wanted)]
 
 
@@ -154,7 +153,9 @@ def build(page: Page, tabs: gr.Tabs, target: live.Live) -> None:
             "optimizer": gr.Radio(OPTIMIZERS, value=default.optimizer, label=tr("优化器", "optimiser")),
             "off": gr.Slider(0, 100, default.off, step=1, label=tr("在第几步关掉停梯度", "stop-gradient goes at step")),
             "after": gr.Slider(10, 200, default.after, step=10, label=tr("打开之后再走几步", "steps after it is back")),
-            "steps": gr.Slider(10, 200, default.steps, step=10, label=tr("步数", "steps"), visible=False),
+            "steps": gr.Slider(
+                1, 200, default.steps, step=1, label=tr("每次训练的步数", "steps of each run"), visible=False
+            ),
             "seed": gr.Number(default.seed, precision=0, label=tr("随机种子", "seed")),
         }
     cells = gr.State([])
