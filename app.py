@@ -28,7 +28,16 @@ from shared.theme import page as look
 
 SLUGS = ("simsiam",)
 TITLE = tr("科学空间 · 活的文章", "Scientific Spaces, alive")
-MOTTO = tr("把文章里的论证变成能动手的实验", "Where a reader lives the argument of an article")
+MOTTO = tr("把文章里的论证变成能动手的实验", "Articles that you can experiment with")
+LATER = {  # the front page's other articles, by archive number, until their tabs exist
+    7961: tr("没有过滤器的鱼缸", "A fish tank without a filter"),
+    7947: tr("位置编码的层次分解：读到 262,144", "Positions decomposed: reading 262,144 tokens"),
+    7921: tr("Performer：线性注意力", "Performer: linear attention"),
+    7919: tr("exp 的偶次泰勒多项式恒正", "The even Taylor polynomials of exp are positive"),
+    7912: tr("与 CPM 对话", "Chatting with CPM"),
+    7888: tr("RNN 里的梯度", "Gradients in RNNs"),
+    7877: tr("会下象棋的 GPT", "A GPT that plays xiangqi"),
+}
 SHARE_HOST = ("api.gradio.app", 443)
 
 
@@ -44,7 +53,7 @@ def build(slugs: tuple[str, ...] = SLUGS, with_contents: bool = True) -> gr.Bloc
     with gr.Blocks(title=TITLE) as demo:
         masthead(TITLE, MOTTO)
         notice = gr.HTML(visible=False)
-        with gr.Tabs(selected="home" if with_contents else slugs[0]) as tabs:
+        with gr.Tabs(selected="home" if with_contents else slugs[0], overflow_behavior="wrap") as tabs:
             if with_contents:
                 with gr.Tab(tr("目录", "Contents"), id="home") as home:
                     contents(experiments)
@@ -73,10 +82,15 @@ def contents(experiments: list[Experiment]) -> None:
     )
     cards = "".join(
         f'<a class="kx-card" href="?tab={e.slug}" data-kx="tab:{e.slug}"><strong>{e.title}</strong>'
-        f"<span>{e.claim}</span><em>{e.invitation} →</em></a>"
+        f"<span>{e.claim}</span><em>{e.invitation}</em></a>"
         for e in experiments
     )
-    gr.HTML(f'<nav class="kx-contents">{cards}</nav>')
+    later = "".join(
+        f'<div class="kx-card later"><strong>{title}</strong><em>{tr("尚未上线", "not here yet")}</em></div>'
+        for archive, title in LATER.items()
+        if archive not in {e.archive for e in experiments}
+    )
+    gr.HTML(f'<nav class="kx-contents">{cards}{later}</nav>')
 
 
 def colophon() -> str:

@@ -23,6 +23,12 @@ def pick(text: str, language: str) -> str:
     return (en or zh) if language == "en" else zh
 
 
+def number(value: float, digits: int) -> str:
+    """A number of so many decimals with a real minus sign, and no minus before a zero."""
+    text = f"{value:.{digits}f}"
+    return text.replace("-", "−") if float(text) else text.lstrip("-")
+
+
 def markup(zh: str, en: str) -> str:
     """Inline HTML in both languages: for texts with tags inside, which `tr` cannot split."""
     return f'<span class="zh" lang="zh">{zh}</span><span class="en" lang="en">{en}</span>'

@@ -19,6 +19,7 @@ import gradio as gr
 from shared.experiment import InputError, from_query
 from shared.i18n import tr
 
+LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
 FIGURE = """<figure class="kx-figure{{#if pickable}} pickable{{/if}}">
 <figcaption class="kx-caption"></figcaption>
 <div class="kx-box"><canvas class="kx-canvas" role="img"></canvas><div class="kx-tip" hidden></div></div>
@@ -43,6 +44,8 @@ class View:
     """The tabs inside the tab, if the view is one of them."""
     redraw: tuple[Callable, list, Any] | None = None
     """(function, inputs, outputs) to run once a link has set the knobs."""
+    keep: str = ""
+    """JavaScript that puts the knobs' present values into the address, so that a reload brings them back."""
 
 
 @dataclass
@@ -66,8 +69,9 @@ class Page:
         self.views.append(view)
         defaults = [None, *(knob_value(getattr(settings(), n)) for n in knobs)]
         arguments = json.dumps([self.slug, ["view", *knobs], defaults])
-        copy = f"(...values) => kx.copyLink(...{arguments}, [{json.dumps(name)}, ...values])"
-        button.click(None, list(knobs.values()), None, js=copy)
+        call = f"(...{arguments}, [{json.dumps(name)}, ...values])"
+        button.click(None, list(knobs.values()), None, js=f"(...values) => kx.copyLink{call}")
+        view.keep = f"(...values) => kx.keepLink{call}"
         return view
 
 
@@ -94,6 +98,13 @@ def figure(value: str = "", *, pickable: bool = False, **options: Any) -> gr.HTM
         apply_default_css=False,
         **options,
     )
+
+
+def slider(low: float, high: float, **options: Any) -> gr.Slider:
+    """A slider that hands on whatever was typed: the settings check it, and name the field in both languages."""
+    knob = gr.Slider(low, high, **options)
+    knob.preprocess = lambda payload: payload
+    return knob
 
 
 def verdict(text: str = "", **options: Any) -> gr.HTML:
@@ -180,8 +191,12 @@ def restore_from_link(
         updates: dict = {tabs: gr.Tabs(selected=slug)}
         if view is None:
             return updates
+        errors = []
+        if query.get("view", view.name) != view.name:
+            errors.append(InputError("view", "这个栏目里没有这个视图。", "there is no such view in this tab."))
         updates[linked] = f"{view.tab}/{view.name}"
-        settings, errors = from_query(view.settings, query)
+        settings, wrong = from_query(view.settings, query if not errors else {})
+        errors += wrong
         updates |= {knob: gr.update(value=knob_value(getattr(settings, name))) for name, knob in view.knobs.items()}
         if view.tabs:
             updates[view.tabs] = gr.Tabs(selected=view.name)

@@ -180,7 +180,8 @@
       });
     },
     hline(g, layer, s) { drawLayer.line(g, { ...layer, width: layer.width || 1, x: [s.xa, s.xb], y: [layer.at, layer.at] }, s); drawNote(g, layer, s.box.x1 - 4, s.y(layer.at) - 4, "right"); },
-    vline(g, layer, s) { drawLayer.line(g, { ...layer, width: layer.width || 1, x: [layer.at, layer.at], y: [s.ya, s.yb] }, s); drawNote(g, layer, s.x(layer.at) + 4, s.box.y0 + 14, "left"); },
+    vline(g, layer, s) { drawLayer.line(g, { ...layer, width: layer.width || 1, x: [layer.at, layer.at], y: [s.ya, s.yb] }, s); const right = s.x(layer.at) > (s.box.x0 + s.box.x1) / 2; // the note stays inside
+      drawNote(g, layer, s.x(layer.at) + (right ? -4 : 4), s.box.y0 + 14, right ? "right" : "left"); },
     text(g, layer, s) { layer.x.forEach((x, i) => drawNote(g, { ...layer, text: layer.text[i] }, s.x(x), s.y(layer.y[i]), layer.align || "left")); },
   };
   const drawNote = (g, layer, px, py, align) => {
@@ -304,6 +305,8 @@
       started = performance.now();
       find("caption").textContent = spec.caption || "";
       find("canvas").setAttribute("aria-label", spec.caption || "");
+      const empty = !spec.layers.some((layer) => layer.x?.length && (layer.kind !== "cells" || layer.z.flat().some(isNumber)));
+      element.querySelectorAll("[data-save]").forEach((button) => { button.disabled = empty; });
       find("box").style.setProperty("--aspect", spec.aspect || 0.62);
       legend();
       redraw();

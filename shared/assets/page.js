@@ -99,6 +99,7 @@
     });
     return link.href;
   };
+  kx.keepLink = (...settings) => { history.replaceState(null, "", settingsLink(...settings)); };
   kx.copyLink = async (slug, names, defaults, values) => {
     const link = settingsLink(slug, names, defaults, values);
     history.replaceState(null, "", link); // the address bar is the second place to copy it from

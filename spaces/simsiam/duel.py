@@ -52,6 +52,7 @@ class Match:
         self.frames: tuple[list[Frame], list[Frame]] = ([], [])
         self.changes: list[tuple[int, str]] = []
         self.seconds = 0.0
+        self.running = False
         self._runner = 0  # whoever holds this number may go on: a second start takes over from the first
 
     @property
@@ -109,9 +110,13 @@ class Match:
         """Advance slice by slice until paused, taken over, or done."""
         self._runner += 1
         mine, steps = self._runner, 1
-        while not self.done and self._runner == mine:
-            began = time.perf_counter()
-            self.advance(min(steps, self.duel.steps - self.step))
-            spent = time.perf_counter() - began
-            steps = max(1, min(2 * steps, round(steps * SLICE / spent)))
-            yield
+        self.running = True
+        try:
+            while not self.done and self._runner == mine:
+                began = time.perf_counter()
+                self.advance(min(steps, self.duel.steps - self.step))
+                spent = time.perf_counter() - began
+                steps = max(1, min(2 * steps, round(steps * SLICE / spent)))
+                yield
+        finally:
+            self.running = False

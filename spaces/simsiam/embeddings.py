@@ -11,6 +11,7 @@ import io
 import re
 import zipfile
 from pathlib import Path
+from statistics import mode
 from typing import BinaryIO
 
 import numpy as np
@@ -126,10 +127,11 @@ def _read_csv(path: Path) -> np.ndarray:
         raise _error("至少需要两行。", "at least two rows are needed.")
     mark = next((mark for mark in ",;\t" if mark in lines[1]), None)
     cells = [_cells(line, mark) for line in lines[:5]]
-    columns = [i for i in range(len(cells[1])) if any(_is_number(row[i]) for row in cells if i < len(row))]
+    width = mode(len(_cells(line, mark)) for line in lines[:100])  # the usual one, lest a short line be the measure
+    columns = [i for i in range(width) if any(_is_number(row[i]) for row in cells if i < len(row))]
     header = not any(_is_number(cells[0][i]) for i in columns if i < len(cells[0]))
     _check_shape((len(lines) - header, len(columns)), np.dtype(float))
-    return _parse(lines[header:], mark, columns, len(cells[1]), 1 + header)
+    return _parse(lines[header:], mark, columns, width, 1 + header)
 
 
 def _parse(lines: list[str], mark: str | None, columns: list[int], width: int, first: int) -> np.ndarray:

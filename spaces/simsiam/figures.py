@@ -66,7 +66,7 @@ def against_time(picture: Picture) -> str:
             plots.line(clock, phi, tr("预测器 φ", "predictor φ"), plots.GREY),
             plots.line(clock, theta, tr("编码器 θ", "encoder θ"), plots.ACCENT, width=2.5),
         ],
-        caption=tr("谁先到：φ 先到 1，θ 就活下来。", "Who is first? If φ reaches 1 first, θ survives."),
+        caption=tr("同一次运动，横轴是对数时间。", "The same run against time, on a logarithmic clock."),
         aspect=0.5,
     )
 
@@ -89,7 +89,10 @@ CURVES = {  # field → (label of y, range, what to see)
     "loss": (
         tr("损失", "loss"),
         None,
-        tr("损失分不清好坏：坍缩的那条也会走到 −1。", "The loss cannot tell: the collapsed run reaches −1 as well."),
+        tr(
+            "损失单独说明不了：坍缩的网络也能走到 −1。",
+            "The loss alone does not tell: a collapsed network gets to −1 as well.",
+        ),
     ),
     "effective_rank": (
         tr("有效秩", "effective rank"),
@@ -116,7 +119,7 @@ CURVES = {  # field → (label of y, range, what to see)
         tr("编码器的速度（每步）", "encoder's speed (per step)"),
         (0, None),
         tr(
-            "单位输出每步移动多远：预测器跟得上，编码器就慢下来。",
+            "归一化后的输出每步移动多远：预测器跟得上，编码器就慢下来。",
             "How far the unit outputs move in a step: with a predictor that keeps up, the encoder slows.",
         ),
     ),
@@ -166,26 +169,31 @@ def embedding(frames: Sequence[Frame], name: str, classes: Sequence[str] = ()) -
         marks = {} if labels is None else {"classes": [int(i) for i in labels], "labels": [str(int(i)) for i in labels]}
         layers = [plots.points(*frame.embedding.T, color=plots.INK, size=11 if marks else 3, glide=True, **marks)]
     axis = lambda n: plots.axis(tr(f"第 {n} 主轴", f"principal axis {n}"), (-1.05, 1.05))  # noqa: E731
-    said = tr("每个数字是一张留出图像", "each numeral is a held-out image")
+    labelled = not frames or frames[-1].labels is not None
+    said = (
+        tr("每个数字是一张留出图像", "each numeral is a held-out image")
+        if labelled
+        else tr("每点是一张留出图像", "each point is a held-out image")
+    )
     zh, en = name.split("\u2063")
     zh_said, en_said = said.split("\u2063")
     caption = tr(f"{zh}：{zh_said}", f"{en}: {en_said}")
     return plots.figure("simsiam-embedding", axis(1), axis(2), layers, caption=caption, aspect=0.8)
 
 
-def report_spectrum(report: Report) -> str:
-    """log10 of the eigenvalues of examined embeddings, with the effective rank marked."""
-    rank = report.effective_rank
+def report_spectrum(report: Report | None) -> str:
+    """log10 of the eigenvalues of examined embeddings, with the effective rank marked; empty without a report."""
+    layers = []
+    if report is not None:
+        rank, index = report.effective_rank, range(1, len(report.spectrum) + 1)
+        said = tr(f"有效秩 {rank:.1f}", f"effective rank {rank:.1f}")
+        curve = plots.line(index, report.spectrum, tr("特征值", "eigenvalue"), plots.ACCENT, width=2.5)
+        layers = [plots.rule("vline", rank, said, dash=True), curve]
     return plots.figure(
         "embedding-spectrum",
         plots.axis(tr("第几个特征值", "index of the eigenvalue"), whole=True),
         plots.axis(tr("特征值", "eigenvalue"), (-12, 0.2), log=True),
-        [
-            plots.rule("vline", rank, tr(f"有效秩 {rank:.1f}", f"effective rank {rank:.1f}"), dash=True),
-            plots.line(
-                range(1, len(report.spectrum) + 1), report.spectrum, tr("特征值", "eigenvalue"), plots.ACCENT, width=2.5
-            ),
-        ],
+        layers,
         caption=tr(
             "协方差的特征值，由大到小。平缓是铺开，断崖是维度坍缩。",
             "Eigenvalues of the covariance, largest first. Flat is spread, a cliff is dimensional collapse.",

@@ -24,10 +24,10 @@ from shared.experiment import InputError
 
 MODES = ("stop_gradient", "none", "second_term")
 LIMITS = {
-    "phi0": (-3, 3),
-    "theta0": (-3, 3),
-    "kappa": (0.01, 1000),
-    "weight_decay": (0, 1),
+    "phi0": (-2, 2),
+    "theta0": (-2, 2),
+    "kappa": (0.1, 100),
+    "weight_decay": (0, 0.5),
     "ema_rate": (0, 0.999),
 }
 COLLAPSED = 0.02  # |θ| below this at the end counts as collapsed; the closed form approaches 0 only exponentially
@@ -211,9 +211,9 @@ def _end_second_term(toy: Toy) -> tuple[float, float]:
 
 def picture(toy: Toy, columns: int = 49, rows: int = 41) -> Picture:
     """Field, basins, path and end for one drawing, within 100 ms of computing."""
-    phi = np.linspace(-0.5, max(1.6, toy.phi0 * 1.1), columns)
+    phi = np.linspace(min(-0.5, toy.phi0 * 1.1), max(1.6, toy.phi0 * 1.1), columns)
     time, path = trajectory(toy)
-    theta = np.linspace(-0.2, max(1.2, abs(toy.theta0) * 1.1, path[1].max() * 1.1), rows)
+    theta = np.linspace(min(-0.2, path[1].min() * 1.1), max(1.2, path[1].max() * 1.1), rows)
     flow = velocity(_start(*np.meshgrid(phi, theta), toy), toy)
     end = basins(phi, theta, toy)
     return Picture(phi, theta, flow[0], flow[1], end, time, path, end_state(toy))

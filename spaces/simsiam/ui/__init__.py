@@ -13,7 +13,7 @@ from spaces.simsiam.ui import checkup, live, races, toy
 
 def build(page: Page) -> None:
     """Draw the tab's views."""
-    with gr.Tabs() as tabs:
+    with gr.Tabs(overflow_behavior="wrap") as tabs:
         with gr.Tab(tr("玩具模型", "The toy"), id="toy"):
             toy.build(page, tabs)
         with gr.Tab(tr("真的训练", "Live training"), id="live"):

@@ -8,7 +8,8 @@ from pathlib import Path
 import gradio as gr
 
 from shared import page as parts
-from shared.i18n import markup, tr
+from shared.experiment import InputError
+from shared.i18n import markup, number, pick, tr
 from shared.page import Page, guard
 from spaces.simsiam import figures
 from spaces.simsiam.checkup import Report, examine
@@ -33,33 +34,30 @@ def show(report: Report, name: str) -> tuple[str, str, str]:
 def table(report: Report, name: str) -> str:
     """All numbers of a report, with what each means."""
 
-    def number(value: float | None, digits: int = 2) -> str:
-        return "–" if value is None else f"{value:.{digits}f}"
+    def shown(value: float | None, digits: int = 2) -> str:
+        return "–" if value is None else number(value, digits)
 
+    size = f"{report.rows} × {report.dim}"
     sampled = (
-        ""
+        ("", "")
         if report.sampled == report.rows
-        else tr(f"（抽样 {report.sampled} 行）", f" ({report.sampled} rows sampled)")
+        else (f"（抽样 {report.sampled} 行）", f" ({report.sampled} rows sampled)")
     )
+    zh, en = (f"{html.escape(pick(name, x))}：{size}{more}" for x, more in zip(("zh", "en"), sampled, strict=True))
+    ranks = ", ".join(f"{c.effective_rank:.1f}" for c in report.clusters[:12])
     rows = [
-        (tr("数据", "data"), f"{html.escape(name)}: {report.rows} × {report.dim}{sampled}"),
-        (tr("std × √d（1 铺开，0 坍缩）", "std × √d (1 spread, 0 collapsed)"), number(report.std, 3)),
-        (
-            tr("有效秩 / 可能的最大值", "effective rank of the possible"),
-            f"{report.effective_rank:.1f} / {report.possible_rank}",
-        ),
+        (tr("数据", "data"), tr(zh, en.replace("：", ": "))),
+        (tr("std × √d（1 铺开，0 坍缩）", "std × √d (1 spread, 0 collapsed)"), shown(report.std, 3)),
+        (tr("有效秩 / 最大可能", "effective rank / maximum"), f"{report.effective_rank:.1f} / {report.possible_rank}"),
         (tr("簇的个数（k-means）", "clusters (k-means)"), str(len(report.clusters) or "–")),
         (
             tr("簇的分离度（轮廓系数，−1 到 1）", "separation of the clusters (silhouette, −1 to 1)"),
-            number(report.separation),
+            shown(report.separation),
         ),
-        (
-            tr("各簇有效秩（由大到小）", "effective rank of each cluster (largest first)"),
-            ", ".join(f"{c.effective_rank:.1f}" for c in report.clusters[:12]) or "–",
-        ),
+        (tr("各簇的有效秩（大簇在前）", "effective rank of each cluster (largest cluster first)"), ranks or "–"),
         (
             tr("两半维度的近邻重合（0 巧合，1 相同）", "neighbours shared by two halves (0 chance, 1 all)"),
-            number(report.overlap),
+            shown(report.overlap),
         ),
         (tr("全零行 · 重复行", "zero rows · repeated rows"), f"{report.zero_rows} · {report.duplicates}"),
     ]
@@ -75,10 +73,17 @@ def examine_sample(kind: str) -> tuple[str, str, str]:
 
 
 def examine_file(path: str | None):
-    """The check-up of an uploaded file."""
+    """The check-up of an uploaded file; a file that cannot be read leaves a sentence and nothing of the one before."""
     if not path:
-        return gr.skip(), gr.skip(), gr.skip()
-    return show(examine(read(path)), Path(path).name[:60])
+        return [gr.skip()] * 4
+    try:
+        report = examine(read(path))
+    except InputError as error:
+        said = markup(
+            f"<b class=bad>无法读取</b>：{html.escape(error.zh)}", f"<b class=bad>Not read</b>: {html.escape(error.en)}"
+        )
+        return said, figures.report_spectrum(None), "", None
+    return *show(report, Path(path).name[:60]), None
 
 
 def build(page: Page, tabs: gr.Tabs) -> None:
@@ -90,11 +95,11 @@ def build(page: Page, tabs: gr.Tabs) -> None:
             )
             upload = gr.File(
                 label=tr(
-                    "或上传你的表示：.npy、.npz、.csv，每行一个样本（至多 100 MB，不会反序列化）",
-                    "Or upload yours: .npy, .npz or .csv, one row a sample (100 MB at most, never unpickled)",
+                    "或上传你的：.npy、.npz、.csv，至多 100 MB",
+                    "Or yours: .npy, .npz, .csv, 100 MB at most",
                 ),
                 file_types=[".npy", ".npz", ".csv"],
-                height=130,
+                height=150,
             )
             link = page.link_button("checkup")
         with gr.Column(scale=3, min_width=300):
@@ -106,4 +111,4 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     page.view("checkup", Sample, {"kind": kind}, link, tabs=tabs, redraw=(guard(examine_sample), [kind], outputs))
     run = dict(show_progress_on=[said], concurrency_limit=2, api_visibility="private")
     kind.input(guard(examine_sample), [kind], outputs, trigger_mode="always_last", **run)
-    upload.upload(guard(examine_file), [upload], outputs, **run)
+    upload.upload(examine_file, [upload], [*outputs, kind], **run)

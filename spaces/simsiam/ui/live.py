@@ -16,7 +16,7 @@ from PIL import Image
 
 from shared import page as parts
 from shared.experiment import InputError
-from shared.i18n import markup, tr
+from shared.i18n import markup, pick, prose, tr
 from shared.page import Page, guard, knob_value
 from spaces.simsiam import cifar, data, figures
 from spaces.simsiam.duel import Duel, Match
@@ -79,6 +79,16 @@ VERDICTS = [
 FOOLED = "单看损失，坍缩的那个反而更好。", ": by the loss alone the collapsed run is the better one."
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 RUN = QUIET | {"concurrency_limit": 16}  # visitors at once; the device itself serves them in turns
+EXPLANATION = prose(
+    r"""**怎么读这些数。** $\mathrm{std}\times\sqrt d$：输出单位化后逐维标准差的平均，乘 $\sqrt d$；
+均匀铺在球面上是 1，缩成一点是 0。
+有效秩：协方差特征值 $\lambda_i$ 归一成 $p_i$ 后的 $e^{-\sum p_i\ln p_i}$，即真正用了几个方向。
+k-NN：用编码器的特征在训练图像里找 5 个近邻投票。""",
+    r"""**How to read the numbers.** $\mathrm{std}\times\sqrt d$: the mean over dimensions of the standard
+deviation of the unit outputs, times $\sqrt d$; 1 when spread evenly over the sphere, 0 at a single point.
+Effective rank: $e^{-\sum p_i\ln p_i}$ of the normalised eigenvalues $p_i$, that is, how many directions are in use.
+k-NN: the vote of the 5 nearest training images by the encoder's features.""",
+)
 FIGURES = ("std", "loss", "effective_rank", "knn", "lag", "speed")
 SHOWN = 2 + len(FIGURES) + 3  # outputs of `picture`
 
@@ -137,7 +147,7 @@ def shared_knobs() -> dict[str, gr.components.Component]:
         knobs["optimizer"] = gr.Radio(optimizers, value=default.optimizer, label=tr("优化器", "optimiser"))
         usual = ", ".join(f"{name} {rate:g}" for name, rate in RATES.items())
         knobs["learning_rate"] = number(
-            "learning_rate", "学习率（0：按优化器）", "learning rate (0: the optimiser's)", info=usual
+            "learning_rate", "学习率（0：按优化器）", "learning rate (0: the optimiser's default)", info=usual
         )
     with gr.Row():
         knobs["weight_decay"] = number("weight_decay", "权重衰减", "weight decay")
@@ -202,10 +212,11 @@ def status(match: Match) -> str:
     """Progress and speed."""
     if not match.states:
         return ""
-    share = match.step / match.duel.steps
+    share = min(1.0, match.step / match.duel.steps)
+    paused = "" if match.running or match.done else tr("（已暂停）", " (paused)")
     said = tr(
-        f"{match.step} / {match.duel.steps} 步 · 每秒 {match.rate:.0f} 步（两个运行合计）",
-        f"{match.step} of {match.duel.steps} steps · {match.rate:.0f} steps a second (both runs)",
+        f"{match.step} / {match.duel.steps} 步{pick(paused, 'zh')} · 每秒 {match.rate:.0f} 步（两个运行合计）",
+        f"{match.step} of {match.duel.steps} steps{pick(paused, 'en')} · {match.rate:.0f} steps a second in total",
     )
     return bar(share, said)
 
@@ -285,6 +296,7 @@ def build(page: Page, tabs: gr.Tabs) -> Live:
         with gr.Column(min_width=300):
             gr.HTML(f'<h3 class="kx-run-b">{figures.RUNS[1]}</h3>')
             knobs |= knobs_of("other_")
+    gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
     strip = gr.HTML(view_strip(Duel(), None))
     with gr.Accordion(tr("更多旋钮", "More knobs"), open=False):
         knobs |= shared_knobs()
@@ -300,7 +312,8 @@ def build(page: Page, tabs: gr.Tabs) -> Live:
 
     order = [knobs[f.name] for f in dataclasses.fields(Duel)]
     outputs = [*clouds, *curves, eigenvalues, said, progress]
-    page.view("live", Duel, knobs, link, tabs=tabs)
+    view = page.view("live", Duel, knobs, link, tabs=tabs)
+    start.click(None, order, None, js=view.keep)
     starting = (guard(begin), [visitor, *order], outputs)
     start.click(*starting, **RUN)
     _listen(visitor, order, outputs, {"pause": pause, "resume": resume, "step": step}, knobs)
@@ -308,7 +321,9 @@ def build(page: Page, tabs: gr.Tabs) -> Live:
     for (_, changes), button in zip(TRY, presets, strict=True):
         wanted = Duel(**changes)
         values = [knob_value(getattr(wanted, f.name)) for f in dataclasses.fields(Duel)]
-        button.click(lambda v=values: v, None, order, **QUIET).then(*starting, **RUN)
+        button.click(lambda v=values: v, None, order, **QUIET).then(*starting, **RUN).then(
+            None, order, None, js=view.keep
+        )
     return Live(order, starting)
 
 
@@ -335,7 +350,11 @@ def go_on(visitor: Visitor) -> Iterator[list[str]]:
     """Show the match slice by slice."""
     match = visitor.match
     if not match.states:
-        raise InputError("start", "请先按“开始”。", "press start first.")
+        raise InputError("continue", "请先按“开始”。", "press start first.")
+    if match.done:
+        raise InputError(
+            "steps", "已经走完；请增加步数，或重新开始。", "the run is at its end: raise the steps, or start again."
+        )
     with visitor.lock:
         for _ in match.run():
             yield picture(match)
@@ -347,7 +366,7 @@ def one_step(visitor: Visitor, *values) -> list[str]:
     match = visitor.match
     match.pause()
     with visitor.lock:
-        if not match.states or match.done:
+        if not match.states:
             match.begin(duel_of(*values), visitor.images)
         match.advance(1)
     return picture(match)
@@ -378,15 +397,23 @@ def _listen_data(
     def take(visitor: Visitor, path: str | None):
         if not path:
             return gr.skip(), gr.skip()
-        visitor.images, skipped = data.read_zip(path)
+        try:
+            visitor.images, skipped = data.read_zip(path)
+        except InputError as error:
+            zh, en = html.escape(error.zh), html.escape(error.en)
+            said = markup(f"<b class=bad>无法读取</b>：{zh}", f"<b class=bad>Not read</b>: {en}")
+            return gr.update(value=said, visible=True), gr.skip()
         names = html.escape(", ".join(f"{name} ({en})" for name, _, en in skipped[:5]))
         count = len(visitor.images.train) + len(visitor.images.held_out)
-        zh = f"读入 {count} 张图片，{len(visitor.images.classes)} 个类别；跳过 {len(skipped)} 个文件 {names}"
-        en = f"{count} images, {len(visitor.images.classes)} classes; {len(skipped)} files skipped {names}"
+        classes = len(visitor.images.classes)
+        zh, en = f"读入 {count} 张图片，{classes} 个类别。", f"{count} images, {classes} classes."
+        if skipped:
+            zh, en = f"{zh}跳过 {len(skipped)} 个文件：{names}", f"{en} {len(skipped)} files skipped: {names}"
         return gr.update(value=markup(zh, en), visible=True), "images"
 
     shown = [knobs[name].input for name in ("augmentations", "strength", "dataset", "seed")]
     gr.on(shown, guard(show_views), [visitor, *order], strip, **quiet)
-    upload.upload(guard(take), [visitor, upload], [uploaded, knobs["dataset"]], **quiet).then(
+    knobs["dataset"].change(guard(show_views), [visitor, *order], strip, **quiet)
+    upload.upload(take, [visitor, upload], [uploaded, knobs["dataset"]], **quiet).then(
         guard(show_views), [visitor, *order], strip, **quiet
     )

@@ -60,7 +60,7 @@ Picture = tuple[str, str, str, str, list]  # two figures of curves, the map, the
 def run(*values) -> Iterator[Picture]:
     """The chosen race, picture by picture."""
     settings = Race(*(int(v) if isinstance(v, float) else v for v in values))
-    yield *empty(settings.kind), figures.rates([]), markup("正在跑第一段……", "The first stretch is running …"), []
+    yield *empty(settings.kind), figures.rates([]), markup("正在训练，请稍候……", "Training …"), []
     yield from {"return": run_return, "race": run_race, "map": run_map}[settings.kind](settings)
 
 
@@ -93,7 +93,11 @@ def run_race(race: Race) -> Iterator[Picture]:
         names = [figures.RACER_NAMES[name] for name in dead]
         zh = "、".join(pick(n, "zh") for n in names) or "无"
         en = ", ".join(pick(n, "en") for n in names) or "none"
-        said = markup(f"没有停梯度而坍缩的：<b>{zh}</b>。", f"Collapsed without stop-gradient: <b>{en}</b>.")
+        step = lane.curve.steps[-1]
+        said = markup(
+            f"第 {step} / {race.steps} 步。没有停梯度而已经坍缩的：<b>{zh}</b>。",
+            f"Step {step} of {race.steps}. Collapsed without stop-gradient so far: <b>{en}</b>.",
+        )
         yield figures.race(lanes.values(), True), figures.race(lanes.values(), False), gr.skip(), said, []
 
 
@@ -104,11 +108,16 @@ def run_map(race: Race) -> Iterator[Picture]:
     for cell in rate_map(Settings(seed=race.seed, batch_norm="none"), steps=race.steps):
         cells.append(cell)
         dead = sum(c.std < live.COLLAPSED for c in cells)
-        said = markup(
-            f"{len(cells)} / {total} 格，坍缩 <b>{dead}</b> 格：预测器越快、编码器越慢，越不坍缩。",
-            f"{len(cells)} of {total} cells, <b>{dead}</b> collapsed: the faster the predictor and the slower the "
-            "encoder, the less collapse.",
+        zh, en = (
+            f"{len(cells)} / {total} 格，坍缩 <b>{dead}</b> 格。",
+            f"{len(cells)} of {total} cells, <b>{dead}</b> collapsed.",
         )
+        if len(cells) == total:
+            rows = [[c.std for c in cells if c.row == row] for row in range(len(PREDICTOR_RATES))]
+            slow, fast = (sum(r) / len(r) for r in (rows[0], rows[-1]))
+            zh += f"平均 std × √d：预测器最慢的一行 {slow:.2f}，最快的一行 {fast:.2f}。"
+            en += f" Mean std × √d: {slow:.2f} with the slowest predictor, {fast:.2f} with the fastest."
+        said = markup(zh, en)
         yield gr.skip(), gr.skip(), figures.rates(cells), said, cells
 
 
@@ -167,5 +176,6 @@ def build(page: Page, tabs: gr.Tabs, target: live.Live) -> None:
     quiet = dict(show_progress="hidden", api_visibility="private")
     kind.change(shown, [kind], switched, **quiet)
     running = start.click(guard(run), order, outputs, concurrency_limit=8, **quiet)
-    stop.click(None, None, None, cancels=[running], **quiet)
+    stopped = markup("<b>已停止</b>。图上是停下时的结果。", "<b>Stopped.</b> The figures show what there was.")
+    stop.click(lambda: stopped, None, said, cancels=[running], **quiet)
     chart.pick(guard(replay), [cells], [tabs, *target.order], **quiet).then(*target.starting, **target.run)
