@@ -123,7 +123,7 @@ def test_an_impossible_setting_is_named_and_the_run_is_kept(visit):
     page.click("#simsiam-start")
     status(page, "4 of 4 steps")
     page.click("text=More knobs >> visible=true")
-    page.get_by_label("learning rate (0: the optimiser's)").fill("99")
+    page.get_by_label("learning rate (0: the optimiser's default)").fill("99")
     page.click("#simsiam-start")
     page.locator("[data-testid=toast-body]", has_text="learning_rate").first.wait_for()
     assert "4 of 4 steps" in page.inner_text(".kx-status")

@@ -139,9 +139,8 @@ def empty(kind: str) -> tuple[str, str]:
 
 def shown(kind: str) -> list:
     """Which knobs and figures belong to a race."""
-    curves = [gr.update(visible=kind != "map", value=spec) for spec in empty(kind)]
-    wanted = [kind == "return"] * 3 + [kind != "return"]
-    return [*curves, gr.update(visible=kind == "map"), *(gr.update(visible=v) for v in wanted)]
+    wanted = [kind != "map", kind == "map"] + [kind == "return"] * 3 + [kind != "return"]
+    return [*empty(kind), *(gr.update(visible=v) for v in wanted)]
 
 
 def build(page: Page, tabs: gr.Tabs, target: live.Live) -> None:
@@ -153,9 +152,10 @@ def build(page: Page, tabs: gr.Tabs, target: live.Live) -> None:
         stop = gr.Button(tr("停止", "Stop"), elem_id="races-stop", min_width=100)
         link = page.link_button("races")
     said = parts.verdict(markup("按“开始”。", "Press start."))
-    with gr.Row(elem_classes="kx-grid"):
+    with gr.Row(elem_classes="kx-grid") as curves:
         left, right = (parts.figure(spec) for spec in figures.returns([]))
-        chart = parts.figure(figures.rates([]), pickable=True, visible=False)
+    with gr.Column(visible=False) as area:  # a figure that is hidden itself loses its properties when it is shown
+        chart = parts.figure(figures.rates([]), pickable=True)
     with gr.Row():
         knobs = {
             "kind": kind,
@@ -170,7 +170,7 @@ def build(page: Page, tabs: gr.Tabs, target: live.Live) -> None:
     cells = gr.State([])
     outputs = [left, right, chart, said, cells]
     order = [knobs[f.name] for f in dataclasses.fields(Race)]
-    switched = [left, right, chart, knobs["optimizer"], knobs["off"], knobs["after"], knobs["steps"]]
+    switched = [left, right, curves, area, knobs["optimizer"], knobs["off"], knobs["after"], knobs["steps"]]
     page.view("races", Race, knobs, link, tabs=tabs, redraw=(shown, [kind], switched))
 
     quiet = dict(show_progress="hidden", api_visibility="private")
