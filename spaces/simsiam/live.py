@@ -182,9 +182,7 @@ class _Run:
 
     def _network(self, weights: dict[str, torch.Tensor]) -> SimSiam:
         """A network with these weights; a predictor that they lack is drawn from the seed."""
-        with torch.device("meta"):  # every weight comes from the state: drawing them first would cost a slice 1 %
-            model = SimSiam(self.settings, *self.data.train.shape[1:3])
-        model = model.to_empty(device="cpu")
+        model = SimSiam(self.settings, *self.data.train.shape[1:3])
         if model.predictor is not None and "predictor.0.weight" not in weights:
             initialise(model.predictor, _generator(self.settings.seed, 2))
         model.load_state_dict(weights, strict=False)
