@@ -83,11 +83,22 @@ EXPLANATION = prose(
     r"""**怎么读这些数。** $\mathrm{std}\times\sqrt d$：输出单位化后逐维标准差的平均，乘 $\sqrt d$；
 均匀铺在球面上是 1，缩成一点是 0。
 有效秩：协方差特征值 $\lambda_i$ 归一成 $p_i$ 后的 $e^{-\sum p_i\ln p_i}$，即真正用了几个方向。
-k-NN：用编码器的特征在训练图像里找 5 个近邻投票。""",
+k-NN：用编码器的特征在训练图像里找 5 个近邻投票。
+
+**作者的悬题**：以 $F(\bar x)$、$\bar x=\mathbb E\,T(x)$ 为目标会坍缩吗？实测（5 个种子，SGD 400 步，余弦距离）：
+不停梯度 5/5 坍缩，有没有预测器都一样（std × √d 降到 0.02）；只停梯度、没有预测器，4/5；停梯度加预测器，0/5（0.93）。
+平方距离先缩的是尺度：不停梯度时 5/5，输出只剩原来的 2.6%。所以 $\bar x$ 本身不防坍缩，
+它和“另一视图”的结论一样。全表见 spaces/simsiam/README.md。""",
     r"""**How to read the numbers.** $\mathrm{std}\times\sqrt d$: the mean over dimensions of the standard
 deviation of the unit outputs, times $\sqrt d$; 1 when spread evenly over the sphere, 0 at a single point.
 Effective rank: $e^{-\sum p_i\ln p_i}$ of the normalised eigenvalues $p_i$, that is, how many directions are in use.
-k-NN: the vote of the 5 nearest training images by the encoder's features.""",
+k-NN: the vote of the 5 nearest training images by the encoder's features.
+
+**The author's open question**: does $F(\bar x)$, $\bar x=\mathbb E\,T(x)$, as the target collapse? Measured
+(5 seeds, 400 steps of SGD, cosine): without stop-gradient 5 of 5 collapse, with or without a predictor (std × √d
+0.02); with stop-gradient and no predictor 4 of 5; with both 0 of 5 (0.93). The squared distance shrinks the size
+first: 5 of 5 without stop-gradient, 2.6 % of it is left. So $\bar x$ alone does not help: it answers as the other view
+does. The whole table is in spaces/simsiam/README.md.""",
 )
 FIGURES = ("std", "loss", "effective_rank", "knn", "lag", "speed")
 SHOWN = 2 + len(FIGURES) + 3  # outputs of `picture`
