@@ -1,8 +1,8 @@
 """Many runs at once: the point of no return, the optimiser race, the map of rates. Generators of partial results.
 
 The article says that the answer must involve the optimiser. Measured on the default network and digits:
-    point of no return   with L-BFGS eight steps without stop-gradient are forgiven, sixteen are not; with SGD a
-                         single one leaves std × √d near 0.3 where it was 0.9
+    point of no return   with SGD one step without stop-gradient is too many (std × √d 0.27 where it was 0.93: the
+                         momentum carries on); with L-BFGS four are forgiven (0.83), sixteen are not (0.11)
     optimiser race       without stop-gradient SGD, Adam, L-BFGS and the exact predictor all collapse, random search
                          does not: it is a worse minimiser
     map of rates         without BatchNorm in the heads, a faster predictor and a slower encoder keep the output
