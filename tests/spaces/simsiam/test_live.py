@@ -201,3 +201,9 @@ def test_views_are_pictures():
     assert shown.shape == (4, 3, 8, 8, 1) and shown.dtype == np.uint8
     same = live.views(Settings(augmentations=("identity",)), count=4)
     assert (same[:, 0] == same[:, 1]).all() and not (shown[:, 0] == shown[:, 1]).all()
+
+
+def test_without_bf16_the_same_story(monkeypatch):
+    monkeypatch.setattr(live.accelerator, "autocast_dtype", lambda: None)
+    _, frames = run(Settings(stop_gradient=False), 40, every=40)
+    assert frames[-1].std < 0.1
