@@ -2,6 +2,7 @@
 VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 TORCH := $(shell sed -n 's/^torch==\([0-9.]*\).*/\1/p' requirements-cpu.txt)
 BENCHES := $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py))
 
@@ -34,7 +35,10 @@ dev: $(VENV)/.dev
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: set PYTHON=python3.12, say")'
-	@$(PYTHON) -m venv $(VENV) || { echo "make: the venv module is missing: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
+	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq $(notdir $(PYTHON))-venv >/dev/null; \
+	  $(PYTHON) -m venv --clear $(VENV); } \
+	|| { echo "make: no virtual environment can be made here: apt-get install $(notdir $(PYTHON))-venv"; exit 1; }
 	@$(BIN)/pip install --quiet --upgrade pip
 
 # torch first and alone: its CPU build is a tenth of the ordinary one's size, and what comes after accepts either.
