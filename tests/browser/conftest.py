@@ -50,8 +50,15 @@ def visit(chromium, address) -> Iterator[Callable]:
         page.on(
             "request", lambda r: complaints.append(f"foreign request: {r.url}") if _foreign(r.url, address) else None
         )
+        streams = set()  # of gradio's events under way: what is cut off by a reload is an error on its console
+        page.on("request", lambda r: streams.add(r) if "/queue/data" in r.url else None)
+        page.on("requestfinished", lambda r: streams.discard(r))
+        page.on("requestfailed", lambda r: streams.discard(r))
         page.goto(f"{address}/{query}")
         page.wait_for_function("window.kx && kx.settled")
+        page.wait_for_timeout(500)
+        while streams:
+            page.wait_for_timeout(200)
         return page
 
     yield open_page

@@ -29,7 +29,6 @@ def test_a_switch_overrides_the_language_and_a_reload_keeps_it(visit):
     page.click("text=English")
     assert page.get_by_role("tab", name="Contents").is_visible()
     assert page.evaluate("document.documentElement.lang") == "en"
-    page.wait_for_timeout(2000)  # a reload in the middle of gradio's own load event is an error there
     page.reload()
     page.wait_for_function("window.kx && kx.settled")
     assert page.get_by_role("tab", name="Contents").is_visible()
@@ -42,7 +41,6 @@ def test_light_and_dark_differ_and_the_choice_survives(visit):
     page.click("[data-kx=theme]")
     light = page.evaluate(paper)
     assert light != dark
-    page.wait_for_timeout(2000)  # a reload in the middle of gradio's own load event is an error there
     page.reload()
     page.wait_for_function("window.kx && kx.settled")
     assert page.evaluate(paper) == light
