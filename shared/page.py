@@ -117,27 +117,34 @@ def verdict(text: str = "", **options: Any) -> gr.HTML:
     )
 
 
-def note(text: str) -> gr.HTML:
-    """Small print beside a figure."""
-    return gr.HTML(f'<p class="kx-note">{text}</p>')
-
-
 def guard(function: Callable) -> Callable:
     """The function with every InputError turned into the page's toast; works for functions and generators."""
+    return _worded(function, _toast)
 
+
+def expose(function: Callable, name: str) -> None:
+    """Offer the function under /name in the app's API; bad input arrives as one sentence in English and Chinese."""
+
+    def sentence(error: InputError) -> gr.Error:
+        return gr.Error(f"{error.field}: {error.en} / {error.zh}", print_exception=False)
+
+    gr.api(_worded(function, sentence), api_name=name)
+
+
+def _worded(function: Callable, word: Callable[[InputError], gr.Error]) -> Callable:
     @functools.wraps(function)
     def call(*args, **kwargs):
         try:
             return function(*args, **kwargs)
         except InputError as error:
-            raise _toast(error) from None
+            raise word(error) from None
 
     @functools.wraps(function)
     def stream(*args, **kwargs):
         try:
             yield from function(*args, **kwargs)
         except InputError as error:
-            raise _toast(error) from None
+            raise word(error) from None
 
     return stream if inspect.isgeneratorfunction(function) else call
 
@@ -148,26 +155,6 @@ def _toast(error: InputError) -> gr.Error:
         title=tr("请检查输入", "Please check"),
         print_exception=False,
     )
-
-
-def expose(function: Callable, name: str) -> None:
-    """Offer the function under /name in the app's API; bad input arrives as one sentence in English and Chinese."""
-
-    @functools.wraps(function)
-    def call(*args, **kwargs):
-        try:
-            return function(*args, **kwargs)
-        except InputError as error:
-            raise gr.Error(f"{error.field}: {error.en} / {error.zh}", print_exception=False) from None
-
-    @functools.wraps(function)
-    def stream(*args, **kwargs):
-        try:
-            yield from function(*args, **kwargs)
-        except InputError as error:
-            raise gr.Error(f"{error.field}: {error.en} / {error.zh}", print_exception=False) from None
-
-    gr.api(stream if inspect.isgeneratorfunction(function) else call, api_name=name)
 
 
 def restore_from_link(

@@ -11,7 +11,7 @@ from shared.i18n import tr
 from spaces.simsiam.checkup import Report
 from spaces.simsiam.live import Frame
 from spaces.simsiam.races import ENCODER_RATES, PREDICTOR_RATES, Cell, Lane, Return
-from spaces.simsiam.toy import Picture, Toy
+from spaces.simsiam.toy import COLLAPSED, Picture, Toy
 
 THINNING = 8  # every eighth grid point carries an arrow
 
@@ -21,7 +21,7 @@ def plane(toy: Toy, picture: Picture) -> str:
     grid_phi, grid_theta = np.meshgrid(picture.phi[4::THINNING], picture.theta[4::THINNING])
     flow = [f[4::THINNING, 2::THINNING].ravel() for f in (picture.flow_phi, picture.flow_theta)]
     phi, theta = picture.path
-    dead = abs(picture.end[1]) < 0.02
+    dead = abs(picture.end[1]) < COLLAPSED
     layers = [
         plots.cells(
             picture.phi, picture.theta, picture.collapsed.astype(float), "", (0, 1), low="surface", high="accent-soft"

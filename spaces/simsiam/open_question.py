@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from itertools import product
 from statistics import median
 
+from spaces.simsiam.checkup import COMPLETE as COLLAPSED
 from spaces.simsiam.live import Frame, advance, outputs, start
 from spaces.simsiam.settings import Settings
-
-COLLAPSED = 0.1
 
 
 @dataclass(frozen=True)

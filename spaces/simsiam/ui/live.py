@@ -19,6 +19,8 @@ from shared.experiment import InputError
 from shared.i18n import markup, pick, prose, tr
 from shared.page import Page, guard, knob_value
 from spaces.simsiam import cifar, data, figures
+from spaces.simsiam.checkup import COMPLETE as COLLAPSED
+from spaces.simsiam.checkup import PARTIAL as SPREAD
 from spaces.simsiam.duel import Duel, Match
 from spaces.simsiam.live import views
 from spaces.simsiam.settings import RATES
@@ -70,7 +72,6 @@ TRY = [  # label, the settings that differ from the default
     (tr("悬题：以 x̄ 为目标", "open question: x̄ as the target"), {"target": "mean", "other_target": "mean"}),
     (tr("不做增强", "no augmentation"), {"augmentations": ("identity",)}),
 ]
-COLLAPSED, SPREAD = 0.1, 0.5  # of std × √d
 VERDICTS = [
     (COLLAPSED, "坍缩了", "has collapsed", "bad"),
     (SPREAD, "介于其间", "is in between", ""),

@@ -10,7 +10,7 @@ from shared import page as parts
 from shared.i18n import markup, number, prose, tr
 from shared.page import Page, guard
 from spaces.simsiam import figures
-from spaces.simsiam.toy import LIMITS, PRESETS, Toy, picture
+from spaces.simsiam.toy import COLLAPSED, LIMITS, PRESETS, Toy, picture
 
 SLIDERS = {  # label, step
     "phi0": (tr("起点 φ₀（预测器）", "start φ₀ (predictor)"), 0.01),
@@ -49,7 +49,7 @@ def draw(*values) -> tuple[str, str, str]:
     toy = Toy(*values)
     drawn = picture(toy, columns=97, rows=81)
     phi, theta = drawn.end
-    if abs(theta) < 0.02:
+    if abs(theta) < COLLAPSED:
         said = markup(
             f"<b>坍缩</b>：θ → {abs(theta):.3f}，φ 停在 {number(phi, 4)}。",
             f"<b>Collapsed</b>: θ → {abs(theta):.3f}, φ stops at {number(phi, 4)}.",

@@ -1,12 +1,9 @@
 """Q4_0 against its definition, the tokenizer against its rules, the real weights where the data folder exists."""
 
-from pathlib import Path
-
 import numpy as np
-import pytest
 import torch
 
-from spaces.long_document.e5 import DATA, build_tokenizer, dequantise, load_e5, load_pieces
+from spaces.long_document.e5 import build_tokenizer, dequantise, load_e5, load_pieces
 
 PIECES = [
     ("<s>", 0.0),
@@ -40,8 +37,7 @@ def test_tokenizer_rules():
     assert tokenizer.decode([0, 6, 6, 2], skip_special_tokens=True) == "a a"
 
 
-@pytest.mark.skipif(not Path(DATA).exists(), reason="the data folder ../shared/data is not on this machine")
-def test_real_weights_know_what_belongs_together():
+def test_real_weights_know_what_belongs_together(data):
     model, tokenizer = load_e5(), build_tokenizer(load_pieces())
     texts = ["query: 深度学习模型的训练方法", "query: 如何训练一个神经网络", "query: 昨晚的足球比赛谁赢了"]
     batch = tokenizer(texts, padding=True, return_tensors="pt")
