@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, get_type_hints
 from urllib.parse import urlencode
@@ -40,6 +40,41 @@ class Experiment:
     """The article's number: https://kexue.fm/archives/…"""
     build: Callable[[Any], None]
     """Draws the tab on a `page.Page`."""
+
+
+def number(name: str, value: Any, limits: tuple[float, float]) -> float | int:
+    """The value of field `name` if it is a number within limits, a whole one where the lower limit is an int."""
+    low, high = limits
+    whole = isinstance(low, int)
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+    if not fits or (whole and value != int(value)):
+        kind_zh, kind_en = ("整数", "a whole number") if whole else ("数", "a number")
+        raise InputError(name, f"须为 {low} 到 {high} 之间的{kind_zh}。", f"must be {kind_en} from {low} to {high}.")
+    return int(value) if whole else float(value)
+
+
+def choice(name: str, value: Any, options: Sequence[str]) -> str:
+    """The value of field `name` if it is one of the options."""
+    if not isinstance(value, str) or value not in options:
+        raise InputError(name, f"须为 {'、'.join(options)} 之一。", f"must be one of {', '.join(options)}.")
+    return value
+
+
+def choices(name: str, value: Any, options: Sequence[str]) -> tuple[str, ...]:
+    """The value of field `name` if it is some of the options, one at least and none twice."""
+    names = tuple(value) if isinstance(value, list | tuple) else (value,)
+    known = all(isinstance(n, str) and n in options for n in names)
+    if not names or not known or len(set(names)) < len(names):
+        listed = ", ".join(options)
+        raise InputError(name, f"须为下列一项或几项（不重复）：{listed}。", f"must be some of {listed}, each once.")
+    return names
+
+
+def boolean(name: str, value: Any) -> bool:
+    """The value of field `name` if it is true or false."""
+    if not isinstance(value, bool):
+        raise InputError(name, "须为 true 或 false。", "must be true or false.")
+    return value
 
 
 def to_query(settings: Any, **navigation: str) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from shared import accelerator
-from shared.experiment import InputError
+from shared.experiment import InputError, number
 from spaces.simsiam.data import Images
 from spaces.simsiam.live import Frame, State, advance_here, start
 from spaces.simsiam.settings import Settings
@@ -82,12 +82,6 @@ class Cell:
     effective_rank: float
 
 
-def _bounded(name: str, value: int, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        zh, en = f"须为 {low} 到 {high} 之间的整数。", f"must be a whole number from {low} to {high}."
-        raise InputError(name, zh, en)
-
-
 def _pieces(state: State, settings: Settings, steps: int, every: int) -> Generator[tuple[State, list[Frame]]]:
     """The run in pieces of PIECE steps, a frame `every` so many."""
     while steps > 0:
@@ -105,10 +99,10 @@ def point_of_no_return(
     Yields each run several times as it grows, first the one that never lost it. Raises InputError.
     """
     waits = sorted(set(waits))
-    _bounded("off", off, 0, 500)
-    _bounded("after", after, 1, 500)
+    number("off", off, (0, 500))
+    number("after", after, (1, 500))
     for wait in waits:
-        _bounded("waits", wait, 1, 500)
+        number("waits", wait, (1, 500))
     on, without = settings.but(stop_gradient=True), settings.but(stop_gradient=False)
     state, frames = advance_here(start(on, images), on, off, 2)
     lost, trunk, spent = state, Curve((), ()).joined(frames), 0
@@ -131,7 +125,7 @@ def optimiser_race(settings: Settings, steps: int = 60, images: Images | None = 
 
     A step of L-BFGS evaluates the loss up to five times, one of random search twice. Raises InputError.
     """
-    _bounded("steps", steps, 1, 500)
+    number("steps", steps, (1, 500))
     plain = settings.but(learning_rate=0, predictor="mlp", predictor_rate=1)
     entries = [(name, on, plain.but(stop_gradient=on, **own)) for name, own in RACERS.items() for on in (True, False)]
     running = [
@@ -158,7 +152,7 @@ def rate_map(
 
     Most telling with batch_norm="none": BatchNorm in the heads keeps nearly every cell alive. Raises InputError.
     """
-    _bounded("steps", steps, 1, 500)
+    number("steps", steps, (1, 500))
     if len(predictor_rates) * len(encoder_rates) > 200:
         raise InputError("rates", "地图不得超过 200 格。", "the map may have at most 200 cells.")
     cells = [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.experiment import InputError
+from shared.experiment import choice
 
 ROWS, DIM, CENTRES = 1000, 64, 10
 KINDS = ("healthy", "complete", "partial", "dimensional", "local", "noise")
@@ -19,8 +19,7 @@ class Sample:
     kind: str = "dimensional"
 
     def __post_init__(self):
-        if self.kind not in KINDS:
-            raise InputError("kind", f"须为 {'、'.join(KINDS)} 之一。", f"must be one of {', '.join(KINDS)}.")
+        choice("kind", self.kind, KINDS)
 
 
 def draw(sample: Sample, seed: int = 0) -> np.ndarray:

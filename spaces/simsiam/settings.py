@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from shared.experiment import InputError
+from shared.experiment import InputError, boolean, choice, number
 
 CHOICES = {
     "predictor": ("mlp", "none", "fixed", "least_squares"),
@@ -104,35 +104,10 @@ class Settings:
 
 def _checked(name: str, value: Any) -> Any:
     if name == "stop_gradient":
-        return _boolean(name, value)
+        return boolean(name, value)
     if name == "augmentations":
         return _augmentations(value)
-    if name in CHOICES:
-        return _choice(name, value)
-    return _number(name, value)
-
-
-def _boolean(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise InputError(name, "须为 true 或 false。", "must be true or false.")
-    return value
-
-
-def _choice(name: str, value: Any) -> str:
-    if not isinstance(value, str) or value not in CHOICES[name]:
-        options = CHOICES[name]
-        raise InputError(name, f"须为 {'、'.join(options)} 之一。", f"must be one of {', '.join(options)}.")
-    return value
-
-
-def _number(name: str, value: Any) -> float | int:
-    low, high = LIMITS[name]
-    whole = isinstance(low, int)
-    number = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
-    if not number or (whole and value != int(value)):
-        kind_zh, kind_en = ("整数", "a whole number") if whole else ("数", "a number")
-        raise InputError(name, f"须为 {low} 到 {high} 之间的{kind_zh}。", f"must be {kind_en} from {low} to {high}.")
-    return int(value) if whole else float(value)
+    return choice(name, value, CHOICES[name]) if name in CHOICES else number(name, value, LIMITS[name])
 
 
 def _augmentations(value: Any) -> tuple[str, ...]:

@@ -20,15 +20,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from shared.experiment import InputError
+from shared.experiment import choice, number
 
 MODES = ("stop_gradient", "none", "second_term")
 LIMITS = {
-    "phi0": (-2, 2),
-    "theta0": (-2, 2),
+    "phi0": (-2.0, 2.0),
+    "theta0": (-2.0, 2.0),
     "kappa": (0.1, 100),
-    "weight_decay": (0, 0.5),
-    "ema_rate": (0, 0.999),
+    "weight_decay": (0.0, 0.5),
+    "ema_rate": (0.0, 0.999),
 }
 COLLAPSED = 0.02  # |θ| below this at the end counts as collapsed; the closed form approaches 0 only exponentially
 HORIZON = 1e5  # units of time; the solver's steps grow as the flow slows down, so a far horizon costs little
@@ -49,12 +49,9 @@ class Toy:
     """ρ of BYOL's target; 0 is SimSiam."""
 
     def __post_init__(self):
-        if self.mode not in MODES:
-            raise InputError("mode", f"须为 {'、'.join(MODES)} 之一。", f"must be one of {', '.join(MODES)}.")
-        for name, (low, high) in LIMITS.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                raise InputError(name, f"须为 {low} 到 {high} 之间的数。", f"must be a number from {low} to {high}.")
+        choice("mode", self.mode, MODES)
+        for name, limits in LIMITS.items():
+            object.__setattr__(self, name, number(name, getattr(self, name), limits))
 
 
 PRESETS: dict[str, tuple[Toy, str, str]] = {

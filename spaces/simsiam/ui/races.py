@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from shared import page as parts
-from shared.experiment import InputError
+from shared.experiment import InputError, choice, number
 from shared.i18n import markup, pick, tr
 from shared.page import Page, guard, knob_value
 from spaces.simsiam import figures
@@ -43,14 +43,9 @@ class Race:
 
     def __post_init__(self):
         for name, options in {"kind": ("return", "race", "map"), "optimizer": CHOICES["optimizer"]}.items():
-            if getattr(self, name) not in options:
-                raise InputError(name, f"须为 {'、'.join(options)} 之一。", f"must be one of {', '.join(options)}.")
-        for name, (low, high) in {"off": (0, 500), "after": (1, 500), "steps": (1, 500)}.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or not low <= value <= high:
-                raise InputError(
-                    name, f"须为 {low} 到 {high} 之间的整数。", f"must be a whole number from {low} to {high}."
-                )
+            choice(name, getattr(self, name), options)
+        for name, limits in {"off": (0, 500), "after": (1, 500), "steps": (1, 500)}.items():
+            object.__setattr__(self, name, number(name, getattr(self, name), limits))
         Settings(seed=self.seed)
 
 
