@@ -1,0 +1,74 @@
+"""Water's chemistry and what harms fish: un-ionised ammonia, oxygen at saturation, limits with their sources."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from shared.i18n import tr
+
+ION = {"tan": 18.039 / 14.007, "no2": 46.005 / 14.007, "no3": 62.004 / 14.007}
+"""Mass of the ion over the mass of its nitrogen: NH₄⁺, NO₂⁻, NO₃⁻."""
+
+
+def ammonia_pka(celsius: float) -> float:
+    """pKa of NH₄⁺ in fresh water: 0.09018 + 2729.92/T (Emerson et al. 1975)."""
+    return 0.09018 + 2729.92 / (celsius + 273.15)
+
+
+def ammonia_share(celsius: float, ph: Any) -> Any:
+    """Share of the total ammonia that is un-ionised NH₃."""
+    return 1 / (1 + 10 ** (ammonia_pka(celsius) - ph))
+
+
+def oxygen_saturation(celsius: float) -> float:
+    """mg/L in fresh water under air at sea level (Elmore & Hayes 1960)."""
+    return 14.652 - 0.41022 * celsius + 7.991e-3 * celsius**2 - 7.7774e-5 * celsius**3
+
+
+def arrhenius(kilojoules: float, celsius: float, reference: float = 30.0) -> float:
+    """Rate at a temperature over the rate at the reference."""
+    t, t0 = celsius + 273.15, reference + 273.15
+    return math.exp(kilojoules * 1e3 * (t - t0) / (8.314 * t * t0))
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Where caution begins and where harm does, mg N/L, and whose numbers these are."""
+
+    name: str
+    caution: float
+    harm: float
+    source: str
+
+
+LIMITS = {
+    "nh3": Limit(
+        tr("非离子氨 NH₃-N", "un-ionised ammonia NH₃-N"),
+        0.02,
+        0.05,
+        "0.025 mg NH₃/L for long exposure (EIFAC 1970); growth of channel catfish unharmed below 0.048 mg N/L "
+        "(Colt & Tchobanoglous 1978, in ECHA's dossier); 0.03–0.05 mg/L harms in the long run (Hütter 1990)",
+    ),
+    "no2": Limit(
+        tr("亚硝酸盐 NO₂-N", "nitrite NO₂-N"),
+        0.1,
+        0.30,
+        "usually below 0.1 in fish farms (Boyd 2014); rainbow trout survive 28 days in 1 mg NO₂/L = 0.30 mg N/L, "
+        "with growth slowed from 0.2 mg NO₂/L (Kroupová et al. 2008); chloride protects",
+    ),
+    "no3": Limit(
+        tr("硝酸盐 NO₃-N", "nitrate NO₃-N"),
+        11.3,
+        20.0,
+        "50 mg NO₃/L = 11.3 mg N/L is the keepers' limit for tolerant fish; larvae of the rare minnow grow unharmed "
+        "up to 19.95 mg N/L (Luo et al. 2016)",
+    ),
+}
+
+
+def criterion_chronic(celsius: float, ph: float) -> float:
+    """EPA 2013's 30-day criterion of total ammonia in fresh water, mg N/L: 1.9 at pH 7 and 20 °C."""
+    pulled = 0.0278 / (1 + 10 ** (7.688 - ph)) + 1.1994 / (1 + 10 ** (ph - 7.688))
+    return 0.8876 * pulled * 2.126 * 10 ** (0.028 * (20 - max(celsius, 7)))
