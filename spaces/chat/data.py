@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from shared.jsonl import read_rows
 from spaces.chat import fewshot, sentences
 from spaces.chat.tokenizer import CpmTokenizer
 
@@ -63,14 +64,12 @@ class Document:
 def documents(name: str, data: Path = DATA) -> Iterator[Document]:
     """Documents of one .jsonl.xz file with a `text` field; identical texts once."""
     seen = set()
-    with lzma.open(data / name, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            fields = json.loads(line)
-            text = fields.pop("text")
-            key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-            if text and key not in seen:
-                seen.add(key)
-                yield Document(key, text, fields)
+    for fields in read_rows(data / name, "text"):
+        text = fields.pop("text")
+        key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        if text and key not in seen:
+            seen.add(key)
+            yield Document(key, text, fields)
 
 
 def training(rows: Iterable[Document]) -> Iterator[Document]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import lzma
 import math
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ import torch.nn.functional as F
 from transformers import GPT2LMHeadModel
 
 from shared.experiment import InputError
+from shared.jsonl import read_rows
 from spaces.chat.model import WEIGHTS, hidden_states, load
 
 BATCH_TOKENS = 16_384  # on a GPU four times as many
@@ -93,14 +93,9 @@ def interval(bits: np.ndarray, characters: np.ndarray, draws: int = 1000) -> lis
 
 def read(path: Path, limit: int | None) -> list[str]:
     """Texts of a .jsonl.xz or .jsonl file, the first `limit` of them; rows without text are passed over."""
-    try:
-        with (lzma.open if path.suffix == ".xz" else open)(path, "rt", encoding="utf-8") as lines:
-            rows = [json.loads(line).get("text") or "" for line in lines]
-    except (OSError, lzma.LZMAError, json.JSONDecodeError, AttributeError) as reason:
-        raise InputError("TEXTS", f"{path} 不是可读的 jsonl 文件。", f"{path} is no readable jsonl file.") from reason
-    texts = [text for text in rows if text][:limit]
+    texts = [text for row in read_rows(path) if (text := row.get("text"))][:limit]
     if not texts:
-        raise InputError("TEXTS", f"{path} 里没有文本。", f"there is no text in {path}.")
+        raise InputError(path.name, "里面没有文本。", "has no text.")
     return texts
 
 

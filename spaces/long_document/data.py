@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from shared.experiment import InputError
+from shared.jsonl import read_rows
 from spaces.long_document.e5 import build_tokenizer, load_pieces
 
 DATA = Path("../shared/data")
@@ -65,26 +66,6 @@ def share(text: str) -> float:
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
 
 
-def read_rows(path: str | Path) -> Iterator[dict]:
-    """The rows of a .jsonl or .jsonl.xz, streamed; InputError names the line that is not a JSON object."""
-    opener = lzma.open if str(path).endswith(".xz") else open
-    with opener(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
-                row = None
-            if not isinstance(row, dict) or not isinstance(row.get("text"), str):
-                raise InputError(
-                    "documents",
-                    f"第 {number} 行不是含 text 字段的 JSON 对象",
-                    f"line {number} is no JSON object with a text",
-                )
-            yield row
-
-
 def task_of(row: dict) -> str | None:
     """The task that a row belongs to by its fields: province before label; None where it has neither."""
     return next((task for task, (field, _) in TASKS.items() if field in row), None)
@@ -123,7 +104,7 @@ def write_pack(data: Path, out: Path, rows_each: int | None = None) -> dict:
     """Tokenise both sets, save them with the encoder's files; returns counts and sizes."""
     rows = []
     for name in ("longdoc_laws", "longdoc_classical"):
-        every = [r for r in read_rows(data / name / "docs.jsonl.xz") if r.get("split") != "lm_only"]
+        every = [r for r in read_rows(data / name / "docs.jsonl.xz", "text") if r.get("split") != "lm_only"]
         rows += sorted(every, key=lambda r: share("sample " + r["text"]))[:rows_each]
     documents = list(tokenise(rows, data / "e5_small_zh"))
     out.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,8 @@ from pathlib import Path
 from sklearn.metrics import accuracy_score, f1_score
 
 from shared.experiment import InputError
-from spaces.long_document.data import TASKS, read_rows, share, task_of
+from shared.jsonl import read_rows
+from spaces.long_document.data import TASKS, share, task_of
 from spaces.long_document.reader import WEIGHTS, Reader, load_reader
 
 
@@ -33,7 +34,7 @@ def parse_readings(text: str) -> dict[str, int | None]:
 
 def choose(path: str | Path, limit: int | None = None) -> tuple[str, list[tuple[str, str]]]:
     """(task, [(text, label)]): the labelled rows, or the `limit` of them whose hashes are smallest."""
-    rows = [row for row in read_rows(path) if task_of(row)]
+    rows = [row for row in read_rows(path, "text") if task_of(row)]
     if not rows:
         zh, en = "没有一行含 province 或 label 字段", "no row has a province or a label field"
         raise InputError("documents", zh, en)

@@ -12,13 +12,12 @@ import hashlib
 import io
 import json
 import lzma
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from shared.experiment import InputError
+from shared.jsonl import read_rows
 from spaces.xiangqi.board import iccs, parse_iccs
 
 RESULTS = {"1-0": 1, "1/2-1/2": 0, "0-1": -1}
@@ -49,20 +48,6 @@ class Games:
                      self.lengths[games], self.result[games], self.validation[games])
 
 
-def rows(path: Path) -> Iterator[dict]:
-    """The JSON objects of a .jsonl or .jsonl.xz file."""
-    opener = lzma.open if str(path).endswith(".xz") else open
-    with opener(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                raise InputError("games", f"第 {number} 行不是 JSON。",
-                                 f"line {number} is not JSON.") from None
-
-
 def is_validation(words: list[str], percent: float = 2.0) -> bool:
     """Whether the opening (the first 30 plies) falls into the validation part."""
     digest = hashlib.sha256(" ".join(words[:30]).encode()).digest()
@@ -73,7 +58,7 @@ def read_games(path: Path) -> Games:
     """A file of human games or of labelled lines (`games.jsonl.xz`, `labelled.jsonl.xz`)."""
     code = {iccs(90 * f + t): 90 * f + t for f in range(90) for t in range(90)}
     moves, best, cp, lengths, result, validation = [], [], [], [], [], []
-    for row in rows(path):
+    for row in read_rows(path):
         words = row["moves"].split()
         first, labels = row.get("from", len(words)), row.get("best", "").split()
         rest = len(words) - first - len(labels)

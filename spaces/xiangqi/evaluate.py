@@ -20,8 +20,8 @@ from pathlib import Path
 import torch
 
 from shared.experiment import InputError
+from shared.jsonl import read_rows
 from spaces.xiangqi.board import iccs, parse_iccs
-from spaces.xiangqi.data import rows
 from spaces.xiangqi.faithful import PLIES, spell_moves
 from spaces.xiangqi.metrics import Tally, agreement, phase
 from spaces.xiangqi.model import HUMAN, SightedModel
@@ -49,7 +49,7 @@ class Game:
 
 def human_games(path: Path, limit: int | None) -> Iterator[Game]:
     """The games of a file that hold people's moves, at most `limit` of them."""
-    human = (row for row in rows(path) if "best" not in row and row.get("moves", "").strip())
+    human = (row for row in read_rows(path) if "best" not in row and row.get("moves", "").strip())
     for number, row in enumerate(islice(human, limit), 1):
         yield Game([parse_iccs(word) for word in row["moves"].split()], number)
 

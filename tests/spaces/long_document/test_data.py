@@ -6,13 +6,11 @@ import lzma
 import numpy as np
 import pytest
 
-from shared.experiment import InputError
 from spaces.long_document.data import (
     LABELS,
     label_of,
     main,
     read_pack,
-    read_rows,
     share,
     split_of,
     task_of,
@@ -64,9 +62,3 @@ def test_pack_there_and_back(data, capsys):
     (law,) = [d for d in pack.documents if d.label == 0]
     assert law.tokens[:5].tolist() == [4, 8, 9, 6, 4] and law.group == ""
     assert {d.group for d in pack.of("books")} and not pack.of("train", task="province")[0].group
-
-
-def test_broken_rows_are_named(tmp_path):
-    (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n\n["no"]\n', encoding="utf-8")
-    with pytest.raises(InputError, match="line 3"):
-        list(read_rows(tmp_path / "rows.jsonl"))
