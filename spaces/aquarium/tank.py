@@ -8,7 +8,7 @@ ceramsite or plants carried out).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +40,8 @@ class Run:
     oxygen: np.ndarray  # (T,)
     bed_oxygen: np.ndarray  # (T,) NaN without a bed
     pools: np.ndarray  # (17, T) mg, in the order of nitrogen.POOLS
+    renewed: tuple[float, ...]
+    """Days of water changes."""
     ledger: dict[str, float]
     """mg N: start, food, tap; changed_water, trimmed, carried_out; left (in the pools at the end)."""
 
@@ -54,10 +56,18 @@ class Run:
         """(T,) of "tan", "nh3", "no2", "no3" or "oxygen"."""
         return getattr(self, name)
 
-    def days_above(self, name: str, limit: float, since: float = 0.0) -> float:
-        """Days that a concentration spends above a limit from a day on."""
-        step = np.diff(self.day, prepend=self.day[0])
-        return float(step[(self.concentration(name) > limit) & (self.day > since)].sum())
+    def sustained(self, name: str, since: float = 0.0) -> float:
+        """The level that a concentration exceeds for one whole day in all from a day on."""
+        values = np.sort(self.concentration(name)[self.day > since])
+        return float(values[-min(POINTS_A_DAY + 1, len(values))])
+
+
+@dataclass(frozen=True)
+class Due:
+    """Water is changed whenever nitrate rises past a limit (mg N/L), from a day on."""
+
+    limit: float
+    since: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,40 +81,66 @@ class Alarm:
     peak: float
 
 
-def simulate(tank: Tank, changes: Mapping[str, float] | None = None) -> Run:
-    """The tank's history under the default parameters with some of them changed."""
-    return _simulate(tank, values(changes))
-
-
-def _simulate(tank: Tank, v: Values) -> Run:
+def simulate(tank: Tank, changes: Mapping[str, float] | None = None, due: Due | None = None) -> Run:
+    """The tank's history under the default parameters with some changed; `due` in place of the fixed water changes."""
+    v = values(changes)
     here, pools = _start(tank, v)
     book = {"start": _nitrogen(pools), "food": feed_nitrogen(tank, v) * tank.days, "tap": 0.0}
     book |= {"changed_water": 0.0, "trimmed": 0.0, "carried_out": 0.0}
-    now, stops, pieces = tank, _stops(tank), []
-    for begin, end in zip(stops, stops[1:], strict=False):
-        if begin == tank.removal_day and tank.removed != "none":
-            now, before = _without(tank), here
+    now, pieces, renewed, todo = tank, [], [], _stops(tank, due)
+    fixed = () if due else _fixed(tank)
+    begin = 0.0
+    while todo:
+        if tank.removed != "none" and begin == tank.removal_day:
+            now, before = _without(now), here
             here = place(now, v)
             _carry_out(pools, tank, before, here, v, book)
-        if begin and tank.change_share and begin % tank.change_every == 0:
+        if begin in fixed or (due and begin >= due.since and pools[INDEX["no3"]] >= 0.999999 * due.limit * here.open):
             _renew(pools, now, tank.change_share, tank.change_share * here.open, book)
             _trim(pools, now, v, book)
+            renewed.append(begin)
         law = Law(now, v, here, stocked=begin >= tank.stocking_day)
-        grid = np.linspace(begin, end, (end - begin) * POINTS_A_DAY + 1)
-        solved = solve_ivp(law, (begin, end), pools, method="LSODA", t_eval=grid, rtol=RTOL, atol=ATOL)
-        if not solved.success:
-            raise ArithmeticError(f"the tank's equations could not be solved: {solved.message}")
-        pools = solved.y[:, -1].copy()
-        pieces.append((grid, solved.y, here))
+        watch = due.limit * here.open if due and begin >= due.since else np.inf
+        grid, history, pools = _solve(law, begin, todo[0], pools, watch)
+        pieces.append((grid, history, here))
+        begin = float(grid[-1])
+        if begin == todo[0]:
+            todo.pop(0)
     book["left"] = _nitrogen(pools)
-    return _gather(tank, pieces, book)
+    return _gather(tank, pieces, renewed, book)
 
 
-def _stops(tank: Tank) -> list[int]:
-    """Days on which something is done, the first and the last included."""
-    done = set(range(tank.change_every, tank.days, tank.change_every)) if tank.change_share else set()
-    done |= {d for d in (tank.stocking_day, tank.removal_day * (tank.removed != "none")) if 0 < d < tank.days}
-    return sorted(done | {0, tank.days})
+def _solve(law: Law, begin: float, end: float, pools: np.ndarray, watch: float) -> tuple[np.ndarray, ...]:
+    """Times, pools (17, T) and the last pools, up to the end or to where nitrate rises past `watch` mg."""
+    points = np.arange(np.floor(begin * POINTS_A_DAY) + 1, np.ceil(end * POINTS_A_DAY)) / POINTS_A_DAY
+    grid = np.concatenate([[begin], points, [end]])
+
+    def passed(_: float, y: np.ndarray) -> float:
+        return y[INDEX["no3"]] - watch
+
+    passed.terminal, passed.direction = True, 1
+    options = {"events": passed} if np.isfinite(watch) else {}
+    solved = solve_ivp(
+        lambda t, y: law(t, y.tolist()), (begin, end), pools, "LSODA", grid, rtol=RTOL, atol=ATOL, **options
+    )
+    if not solved.success:
+        raise ArithmeticError(f"the tank's equations could not be solved: {solved.message}")
+    if solved.status == 0:
+        return grid, solved.y, solved.y[:, -1].copy()
+    last = solved.y_events[0][0]
+    return np.append(solved.t, solved.t_events[0]), np.column_stack([solved.y, last]), last.copy()
+
+
+def _fixed(tank: Tank) -> Collection[int]:
+    """The days of the fixed water changes."""
+    return range(tank.change_every, tank.days, tank.change_every) if tank.change_share else ()
+
+
+def _stops(tank: Tank, due: Due | None) -> list[int]:
+    """Days on which something is done or decided, the last day included."""
+    done = {tank.stocking_day, tank.removal_day if tank.removed != "none" else 0}
+    done |= {due.since} if due else {*_fixed(tank)}
+    return sorted({tank.days, *(d for d in done if 0 < d < tank.days)})
 
 
 def _start(tank: Tank, v: Values) -> tuple[Place, np.ndarray]:
@@ -168,7 +204,7 @@ def _carry_out(pools: np.ndarray, tank: Tank, before: Place, after: Place, v: Va
     book["carried_out"] += float(out.sum())
 
 
-def _gather(tank: Tank, pieces: list, book: dict) -> Run:
+def _gather(tank: Tank, pieces: list, renewed: list[float], book: dict) -> Run:
     """Concentrations of all pieces, each with its own volumes."""
     pools = np.concatenate([y for _, y, _ in pieces], axis=1)
     opened = np.concatenate([np.full(len(grid), here.open) for grid, _, here in pieces])
@@ -184,12 +220,13 @@ def _gather(tank: Tank, pieces: list, book: dict) -> Run:
         oxygen,
         pools[INDEX["bed_oxygen"]] / bed,
         pools,
+        tuple(renewed),
         book,
     )
 
 
 def alarms(run: Run) -> list[Alarm]:
-    """Every stretch in which NH₃, nitrite or nitrate is above its limit of caution or harm, worst first."""
+    """Every stretch in which NH₃, nitrite or nitrate is above its limit of harm, then of caution."""
     found = []
     for name in LIMITS:
         for level in ("harm", "caution"):
@@ -198,8 +235,8 @@ def alarms(run: Run) -> list[Alarm]:
 
 
 def _stretches(run: Run, name: str, level: str) -> list[Alarm]:
-    """Each unbroken stretch above one limit."""
+    """Each unbroken stretch above one limit while there are animals to be harmed."""
     series = run.concentration(name)
-    above = np.flatnonzero(series > getattr(LIMITS[name], level))
+    above = np.flatnonzero((series > getattr(LIMITS[name], level)) & (run.day >= run.tank.stocking_day))
     groups = np.split(above, np.flatnonzero(np.diff(above) > 1) + 1) if len(above) else []
     return [Alarm(name, level, float(run.day[g[0]]), float(run.day[g[-1]]), float(series[g].max())) for g in groups]
