@@ -22,7 +22,7 @@ from shared.i18n import tr
 LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
 FIGURE = """<figure class="kx-figure{{#if pickable}} pickable{{/if}}">
 <figcaption class="kx-caption"></figcaption>
-<div class="kx-box"><canvas class="kx-canvas" role="img"></canvas><div class="kx-tip" hidden></div></div>
+<div class="kx-box"><canvas class="kx-canvas" role="img" tabindex="0"></canvas><div class="kx-tip" hidden></div></div>
 <div class="kx-foot"><span class="kx-legend"></span>
 <button data-save="png" title="PNG">PNG</button><button data-save="csv" title="CSV">CSV</button></div>
 </figure>"""

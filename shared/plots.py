@@ -1,4 +1,4 @@
-"""Figures as data: an axis pair and layers in, JSON out; assets/figure.js draws it in the page's look.
+"""Figures as data: an axis pair and layers in, JSON out; assets/drawing.js draws it in the page's look.
 
 Everything here is a pure function. Colours are roles ("accent", "counter", "grey", "ink") that follow light and dark;
 texts may be `i18n.tr` strings; NaN and infinities become gaps. Why not plotly: it is remounted at every update (five
@@ -26,7 +26,7 @@ def axis(label: str = "", range: Sequence[float | None] | None = None, **options
 
 
 def line(x: Iterable[float], y: Iterable[float], name: str = "", color: str = INK, **options: Any) -> dict:
-    """A polyline through (x, y)."""
+    """A polyline through (x, y); hidden=True keeps it out of the drawing, for the pointer and the CSV alone."""
     return {"kind": "line", "x": numbers(x), "y": numbers(y), "name": name, "color": color, **options}
 
 

@@ -69,7 +69,7 @@ def theme() -> gr.Theme:
 
 def page() -> dict:
     """What `Blocks.launch` needs for the look: theme, css, head with the page's scripts, js to start them."""
-    scripts = "\n".join((ASSETS / name).read_text("utf-8") for name in ("page.js", "figure.js"))
+    scripts = "\n".join((ASSETS / name).read_text("utf-8") for name in ("page.js", "drawing.js", "figure.js"))
     return {
         "theme": theme(),
         "css": (ASSETS / "page.css").read_text("utf-8"),
