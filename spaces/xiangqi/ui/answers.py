@@ -1,0 +1,50 @@
+"""How the page is answered: every step and every refusal shows the table as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from shared.experiment import InputError
+from shared.i18n import tr
+from spaces.xiangqi.ui.board import scene
+from spaces.xiangqi.ui.opponents import ME
+from spaces.xiangqi.ui.panel import contents, names
+from spaces.xiangqi.ui.table import Table
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+RUN = QUIET | {"concurrency_limit": 16, "trigger_mode": "multiple"}  # a click during a model's thought counts
+
+
+def view(table: Table) -> list[Any]:
+    """What the page shows and keeps: values of the board, the panel, the browser's memory."""
+    with table.lock:
+        game, bar = table.game, table.game.nodes[table.game.at].value
+        if (end := game.ending) is not None:
+            bar = 0.0 if end.winner is None else 1.0 - 2.0 * end.winner
+        mine = end is None and table.seat() == ME
+        picture = scene(game.position, table.look, legal=game.legal if mine else (), arrows=table.arrows,
+                        names=names(table), bar=bar, busy=table.busy)
+        return [picture, contents(table), table.keep()]
+
+
+def complain(error: InputError, title: str = tr("没有照办", "Not done")) -> None:
+    """One sentence to the visitor; what stood stands."""
+    gr.Warning(tr(f"{error.field}：{error.zh}", f"{error.field}: {error.en}"), title=title)
+
+
+def answered(function: Callable[..., Iterator[None]]) -> Callable[..., Iterator[list[Any]]]:
+    """A handler of (table, kept, …) whose every step, and every refusal, shows the table as it stands."""
+
+    def handler(table: Table, kept: Any, *rest: Any) -> Iterator[list[Any]]:
+        try:
+            table.recall(kept)
+            for _ in function(table, *rest):
+                yield view(table)
+        except InputError as error:
+            complain(error)
+        yield view(table)
+
+    return handler

@@ -1,0 +1,84 @@
+"""The panel beside the board: what happened, the buttons, who sits where, the moves, the evaluation's curve.
+
+One JSON value like the board's; every button triggers `act` with {"do": …}, which `Table.do` checks.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import gradio as gr
+
+from shared.i18n import tr
+from spaces.xiangqi.board import BLACK, RED
+from spaces.xiangqi.ui.board import SIDES, component, serial
+from spaces.xiangqi.ui.opponents import ME, NAMES, listed
+from spaces.xiangqi.ui.table import Table
+
+COLOURS = (("红方", "Red"), ("黑方", "Black"))
+GIFTS = {
+    "horse": ("让左马", "a horse"), "horses": ("让双马", "both horses"), "rook": ("让左车", "a rook"),
+    "rook_horse": ("让左车左马", "a rook and a horse"), "rooks": ("让双车", "both rooks"),
+}
+
+
+def panel(value: str, **options) -> gr.HTML:
+    """The panel; it has an `act` event."""
+    return component("panel.js", "panel.css", '<div class="xq-panel"></div>', "kx.xiangqiPanel", value, **options)
+
+
+def names(table: Table) -> dict[str, str]:
+    """Who sits where, for the strips at the board."""
+    return {"w": _name(table, RED), "b": _name(table, BLACK)}
+
+
+def _name(table: Table, side: int) -> str:
+    (zh, en), (who_zh, who_en) = COLOURS[side], NAMES[table.seats[side]]
+    return tr(f"{zh} · {who_zh}", f"{en} · {who_en}")
+
+
+def status(table: Table) -> str:
+    """What was played, and whose move it is, in a sentence."""
+    game = table.game
+    zh, en = COLOURS[game.turn]
+    played_zh, played_en = "", ""
+    if game.at:
+        (by_zh, by_en), (chinese, wxf) = COLOURS[1 - game.turn], game.nodes[game.at].words
+        played_zh, played_en = f"{by_zh} {chinese}。", f"{by_en}: {wxf} {chinese}. "
+    if (end := game.ending) is not None:
+        won_zh, won_en = ("和棋", "A draw") if end.winner is None else (
+            f"{COLOURS[end.winner][0]}胜", f"{COLOURS[end.winner][1]} wins")
+        return tr(f"{played_zh}{won_zh}：{end.zh}。", f"{played_en}{won_en}: {end.en}.")
+    check_zh, check_en = ("将军！", "Check! ") if game.position.in_check() else ("", "")
+    who = table.seats[game.turn]
+    if who == ME and not game.at:
+        after_zh, after_en = (f"{zh}先走：点一枚棋子，再点亮起的落点，或直接拖动。",
+                              f"{en} to move: click a piece, then a lit point, or drag it.")
+    elif who == ME:
+        after_zh, after_en = f"轮到{zh}。", f"{en} to move."
+    elif table.busy:
+        after_zh, after_en = f"{zh}在想……", f"{en} is thinking …"
+    else:
+        after_zh, after_en = f"轮到{zh}，按“走”让它走。", f"{en}’s move: press Go."
+    return tr(played_zh + check_zh + after_zh, played_en + check_en + after_en)
+
+
+def contents(table: Table) -> str:
+    """The panel's JSON value."""
+    game = table.game
+    line = game.line()
+    rows = [[n, *game.nodes[n].words, [[s, *game.nodes[s].words] for s in game.siblings(n)]] for n in line]
+    waiting, over = table.seat() != ME, game.ending is not None
+    gifts = [[f"{SIDES[side]}:{key}", tr(f"{COLOURS[side][0]}{zh}", f"{COLOURS[side][1]} gives {en}")]
+             for side in (RED, BLACK) for key, (zh, en) in GIFTS.items()]
+    value = {
+        "serial": serial(), "status": status(table), "over": over, "players": listed(), "gifts": gifts,
+        "seats": dict(zip(SIDES, table.seats, strict=True)), "line": rows, "at": game.at,
+        "first": game.position.first_ply, "values": [game.nodes[n].value for n in (0, *line)],
+        "can": {"undo": game.at > 0 or bool(game.resigned), "redo": bool(line) and game.at != line[-1],
+                "resign": not over and ME in table.seats, "hint": not over, "run": waiting and not over,
+                "step": waiting and not over},
+        "running": table.running or bool(table.busy), **asdict(table.look),
+    }
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,279 @@
+"""One visitor's table: the game, who sits where, how the board looks, and what the page may ask for.
+
+`Table.do` takes an event of the page, checks all of it, and says how many moves the models may make next. Whatever is
+refused raises InputError and changes nothing. Everything that must survive a reload goes through `keep` and `recall`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+
+from shared.experiment import InputError
+from spaces.xiangqi.api import read_moves
+from spaces.xiangqi.board import BLACK, RED, iccs, parse_iccs
+from spaces.xiangqi.game import Game, handicap_fen
+from spaces.xiangqi.player import Analysis
+from spaces.xiangqi.record import Record, play, read_game
+from spaces.xiangqi.ui.board import Arrow, Look
+from spaces.xiangqi.ui.opponents import ME, analyse, best, missing, seated
+
+VERSION = 1
+MOST_CHARACTERS = 300_000
+WITHOUT_END = 10_000
+HINTS = 3
+SIDES = {"w": RED, "b": BLACK}
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A table as a link names it."""
+
+    red: str = ME
+    black: str = ""
+    """Empty: the default opponent."""
+    fen: str = ""
+    """Empty: the usual start."""
+    moves: str = ""
+    """ICCS words from there."""
+
+    def __post_init__(self):
+        for name in (self.red, self.black):
+            seated(name or ME)
+        play(self.fen, read_moves(self.moves))
+
+
+def default_opponent() -> str:
+    """Whom a first visitor meets."""
+    return best("sighted_value", "sighted", "article", "greedy")
+
+
+class Table:
+    """What one browser session holds; `lock` guards it, and `turn` counts the visitor's actions."""
+
+    def __init__(self):
+        self.lock = threading.RLock()
+        self.game, self.seats, self.look = Game(), [ME, default_opponent()], Look()
+        self.fresh, self.turn, self.busy, self.running = True, 0, "", False
+        self.arrows: list[Arrow] = []
+
+    def __deepcopy__(self, memo) -> Table:
+        return Table()  # gradio copies a State's first value for each session
+
+    # ---- what survives a reload
+
+    def keep(self) -> str:
+        """The table as JSON text for the visitor's browser."""
+        with self.lock:
+            return json.dumps({"version": VERSION, "game": self.game.to_json(), "seats": self.seats,
+                               "look": asdict(self.look)})
+
+    def recall(self, kept: object) -> None:
+        """Take up what `keep` wrote, unless this table is in use; InputError when it is damaged."""
+        with self.lock:
+            if not self.fresh or not kept:
+                return
+            self.fresh = False
+            if not isinstance(kept, str) or len(kept) > MOST_CHARACTERS:
+                raise InputError("game", "保存的对局已损坏。", "the saved game is damaged.")
+            try:
+                data = json.loads(kept)
+                look = Look(**{f.name: data["look"][f.name] is True for f in fields(Look)})
+                seats, game, version = list(data["seats"]), data["game"], data["version"]
+            except (ValueError, TypeError, KeyError, RecursionError):
+                raise InputError("game", "保存的对局已损坏。", "the saved game is damaged.") from None
+            if version != VERSION or len(seats) != 2:
+                raise InputError("game", "保存的对局是另一版本。", "the saved game is of another version.")
+            game = Game.from_json(game)
+            self.game, self.look = game, look
+            self.seats = [name if isinstance(name, str) and not missing(name) else default_opponent()
+                          for name in seats]
+
+    # ---- what the page asks for
+
+    def do(self, event: object) -> int:
+        """Carry out an event, and return how many moves the models may make after it."""
+        if not isinstance(event, dict) or event.get("do", "move") not in VERBS:
+            raise InputError("event", f"页面只能要求 {'、'.join(VERBS)}。", f"the page may ask for {', '.join(VERBS)}.")
+        with self.lock:
+            moves = getattr(self, "_" + event.get("do", "move"))(event) or 0
+            self.turn += 1
+            self.fresh, self.busy, self.running, self.arrows = False, "", False, []
+            return moves
+
+    def seat(self) -> str:
+        """Who is to move."""
+        return self.seats[self.game.turn]
+
+    def _move(self, event: dict) -> int:
+        if self.seat() != ME:
+            raise InputError("move", "现在不轮到你走。", "it is not your turn.")
+        self.game.play(parse_iccs(event.get("move"), "move"))
+        return 1
+
+    def _undo(self, event: dict) -> None:
+        """Back to where the visitor is to move, if a model has answered since."""
+        game = self.game
+        answered = self.seat() == ME and self.seats[1 - game.turn] != ME and not game.resigned
+        game.undo(2 if answered else 1)
+
+    def _redo(self, event: dict) -> None:
+        self.game.redo(2 if self.seat() == ME != self.seats[1 - self.game.turn] else 1)
+
+    def _travel(self, event: dict) -> None:
+        self.game.travel(event.get("node"))
+
+    def _first(self, event: dict) -> None:
+        self.game.travel(0)
+
+    def _last(self, event: dict) -> None:
+        line = self.game.line()
+        self.game.travel(line[-1] if line else 0)
+
+    def _resign(self, event: dict) -> None:
+        side = self.game.turn if self.seat() == ME else 1 - self.game.turn
+        if self.seats[side] != ME:
+            raise InputError("resign", "你没有在下这一局。", "you are not playing in this game.")
+        self.game.resign(side)
+
+    def _new(self, event: dict) -> int:
+        """Another game: `who` sits down as red, black, both or none, `gift` is the handicap (`w:horse`)."""
+        side, _, gift = str(event.get("gift") or "").partition(":")
+        fen = handicap_fen(SIDES.get(side, -1), gift) if side else ""
+        seats, who = list(self.seats), event.get("who")
+        rival = next((name for name in (seats[1], seats[0]) if name != ME), default_opponent())
+        if who is not None:
+            pairs = {"red": [ME, rival], "black": [rival, ME], "both": [ME, ME],
+                     "none": seats if ME not in seats else [rival, rival]}
+            if who not in pairs:
+                raise InputError("who", "应为 red、black、both 或 none。", "must be red, black, both or none.")
+            seats = pairs[who]
+        self.game, self.seats = (Game(fen) if fen else Game()), seats
+        if event.get("who"):
+            self.look = replace(self.look, flip=seats[RED] != ME and seats[BLACK] == ME)
+        return self._due()
+
+    def _seat(self, event: dict) -> None:
+        if event.get("side") not in SIDES:
+            raise InputError("side", "应为 w 或 b。", "must be w or b.")
+        self.seats[SIDES[event["side"]]] = seated(event.get("player"))
+
+    def _look(self, event: dict) -> None:
+        name = event.get("name")
+        if name not in {f.name for f in fields(Look)}:
+            raise InputError("look", "没有这一项显示设置。", "there is no such setting of the board.")
+        self.look = replace(self.look, **{name: not getattr(self.look, name)})
+
+    def _run(self, event: dict) -> int:
+        self._need_model()
+        return self._due()
+
+    def _step(self, event: dict) -> int:
+        self._need_model()
+        return 1
+
+    def _pause(self, event: dict) -> None:
+        """Nothing to do: a new action stops the models."""
+
+    def _hint(self, event: dict) -> None:
+        if self.game.ending is not None:
+            raise InputError("hint", "这一局已经结束。", "this game is over already.")
+
+    def _need_model(self) -> None:
+        if self.game.ending is not None:
+            raise InputError("run", "这一局已经结束。", "this game is over already.")
+        if self.seat() == ME:
+            raise InputError("run", "轮到你走；要让模型走，请先在座位上选它。",
+                             "it is your move: seat a model on this side to let it play.")
+
+    def _due(self) -> int:
+        """How many moves the models may make now: without end where nobody else plays."""
+        return WITHOUT_END if ME not in self.seats else int(self.seat() != ME)
+
+    def read(self, text: str) -> None:
+        """Take up a game or a position from text, to be gone through by hand."""
+        self._take(Game.from_record(read_game(text)))
+
+    def open(self, opening: Opening) -> None:
+        """Sit down at a table as a link names it."""
+        moves = tuple(read_moves(opening.moves))
+        self._take(Game.from_record(Record(play(opening.fen, ()).start_fen, moves)))
+        self.seats = [opening.red or ME, opening.black or default_opponent()]
+
+    def opening(self) -> Opening:
+        """This table for a link, with the moves up to the position shown."""
+        with self.lock:
+            usual = self.game.fen == Game().fen
+            black = "" if self.seats[1] == default_opponent() else self.seats[1]
+            moves = " ".join(map(iccs, self.game.position.moves))
+            return Opening(self.seats[0], black, "" if usual else self.game.fen, moves)
+
+    def _take(self, game: Game) -> None:
+        with self.lock:
+            self.game, self.seats = game, [ME, ME]
+            self.turn += 1
+            self.fresh, self.busy, self.running, self.arrows = False, "", False, []
+
+    # ---- the models' moves
+
+    def replies(self, moves: int) -> Iterator[None]:
+        """Let the models move up to so often; yields when there is something new to see, ends when overtaken."""
+        mine = self.turn
+        for _ in range(moves):
+            with self.lock:
+                if self.turn != mine or self.game.ending is not None or self.seat() == ME:
+                    break
+                name, side, path = self.seat(), "wb"[self.game.turn], list(self.game.position.moves)
+                self.busy, self.running = side, moves > 1
+            yield
+            analysis = self._ask(name, path, mine)
+            with self.lock:
+                if self.turn != mine:
+                    break
+                self._judge(analysis)
+                self.game.play(analysis.best)
+                self.busy = ""
+            yield
+        with self.lock:
+            if self.turn == mine:
+                self.busy, self.running = "", False
+        yield
+
+    def hint(self) -> Iterator[None]:
+        """The strongest player's favourite moves as arrows, with their share of its policy."""
+        with self.lock:
+            mine, path, self.busy = self.turn, list(self.game.position.moves), "wb"[self.game.turn]
+        yield
+        analysis = self._ask(best(), path, mine)
+        with self.lock:
+            if self.turn == mine:
+                self._judge(analysis)
+                self.arrows, self.busy = arrows(analysis), ""
+        yield
+
+    def _ask(self, name: str, path: list[int], mine: int) -> Analysis:
+        try:
+            return analyse(name, self.game.fen, path)
+        except BaseException:
+            with self.lock:
+                if self.turn == mine:
+                    self.busy, self.running = "", False
+            raise
+
+    def _judge(self, analysis: Analysis) -> None:
+        if analysis.value is not None:
+            self.game.judge(-analysis.value if self.game.turn else analysis.value)
+
+
+VERBS = ("move", "undo", "redo", "travel", "first", "last", "resign", "new", "seat", "look", "run", "step", "pause",
+         "hint")
+
+
+def arrows(analysis: Analysis) -> list[Arrow]:
+    """The likeliest moves and the one that would be played, as arrows; the latter in the accent colour."""
+    likely = sorted(analysis.policy, key=analysis.policy.__getitem__, reverse=True)[:HINTS]
+    chosen = [analysis.best, *(move for move in likely if move != analysis.best)][:HINTS]
+    return [Arrow(iccs(move), max(0.1, share), f"{share:.0%}", "accent" if move == analysis.best else "counter")
+            for move in chosen for share in [analysis.policy.get(move, 0.0)]]
