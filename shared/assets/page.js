@@ -118,6 +118,15 @@
     setTimeout(() => box.remove(), 4000);
   };
 
+  document.addEventListener("keydown", (event) => { // arrow keys between tabs, as everywhere
+    const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key], tab = event.target.closest?.("[role=tab]");
+    if (!way || !tab) return;
+    const tabs = [...tab.closest("[role=tablist]").querySelectorAll("[role=tab]")].filter((t) => t.offsetParent);
+    const next = tabs[(tabs.indexOf(tab) + way + tabs.length) % tabs.length];
+    next.focus();
+    next.click();
+  });
+
   document.addEventListener("click", (event) => {
     const action = event.target.closest?.("[data-kx]");
     if (!action) return;

@@ -67,3 +67,22 @@ def test_a_link_is_shown_as_text_not_run(visit):
     page = visit("?tab=simsiam&%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E=1", language="en-US")
     page.locator(".kx-link-note").wait_for()
     assert page.locator(".kx-link-note img").count() == 0
+
+
+def test_arrow_keys_walk_along_the_tabs(visit):
+    page = visit("?tab=simsiam&view=toy", language="en-US")
+    page.get_by_role("tab", name="The toy").focus()
+    page.keyboard.press("ArrowRight")
+    page.locator("#simsiam-start").wait_for()
+    page.keyboard.press("ArrowLeft")
+    page.locator(".kx-verdict", has_text="θ = 0.8062").wait_for()
+
+
+def test_arrow_keys_walk_over_a_figure_and_enter_picks(visit):
+    page = visit("?tab=simsiam&view=toy", language="en-US")
+    page.locator(".kx-verdict", has_text="θ = 0.8062").wait_for()
+    page.locator(".kx-figure.pickable canvas").focus()
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")  # at the left edge, φ is far below −1
+    page.locator(".kx-verdict", has_text="Collapsed").wait_for()
