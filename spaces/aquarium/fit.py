@@ -18,7 +18,7 @@ from scipy.stats import t as student
 
 from shared.experiment import InputError
 from spaces.aquarium.parameters import PARAMETERS
-from spaces.aquarium.readings import Readings
+from spaces.aquarium.readings import SERIES, Readings
 from spaces.aquarium.settings import Tank
 from spaces.aquarium.tank import Run, simulate
 
@@ -47,7 +47,8 @@ class Estimate:
     @property
     def determined(self) -> bool:
         """Whether the data tell it within a factor of KNOWN_WITHIN either way."""
-        return not self.at_bound and self.high <= KNOWN_WITHIN * self.value
+        known = self.high <= KNOWN_WITHIN * self.value and self.low >= self.value / KNOWN_WITHIN
+        return known and not self.at_bound
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,8 @@ def fit(tank: Tank, readings: Readings, free: Sequence[str] = DEFAULT_FREE) -> F
     half = student.ppf(0.975, freedom) * np.sqrt(np.diag(covariance))
     bound = (result.x - low < 1e-2) | (high - result.x < 1e-2)
     estimates = tuple(
-        Estimate(name, math.exp(x), math.exp(x - min(h, 50)), math.exp(min(x + h, 50)), bool(b))
-        for name, x, h, b in zip(names, result.x, half, bound, strict=True)
+        Estimate(name, *np.exp([x, max(x - h, a), min(x + h, z)]).tolist(), bool(b))
+        for name, x, h, a, z, b in zip(names, result.x, half, low, high, bound, strict=True)
     )
     run = simulate(tank, {e.name: e.value for e in estimates})
     return Fit(tank, readings, estimates, covariance, math.sqrt(2 * result.cost / readings.count), run)
@@ -140,7 +141,7 @@ def _start(tank: Tank, readings: Readings, names: Sequence[str]) -> np.ndarray:
 def _residuals(tank: Tank, readings: Readings, names: Sequence[str], x: np.ndarray) -> np.ndarray:
     """(K,) of all numbers measured, in units of their error."""
     run = simulate(tank, {n: math.exp(v) for n, v in zip(names, x, strict=True)})
-    said = np.stack([np.interp(readings.day, run.day, run.concentration(s)) for s in ("tan", "no2", "no3")], axis=1)
+    said = np.stack([np.interp(readings.day, run.day, run.concentration(s)) for s in SERIES], axis=1)
     seen = np.isfinite(readings.values)
     return ((said - readings.values) / (FLOOR + SHARE * readings.values))[seen]
 
@@ -153,3 +154,30 @@ def _covariance(jacobian: np.ndarray) -> np.ndarray:
     lost = (np.square(axes[blind]) > 1e-6).any(axis=0)
     inverse[lost, lost] = np.inf
     return inverse
+
+
+@dataclass(frozen=True)
+class Band:
+    """The 5–95 % range of TAN, nitrite and nitrate over a fit's draws."""
+
+    day: np.ndarray  # (T,)
+    low: np.ndarray  # (3, T)
+    high: np.ndarray  # (3, T)
+
+
+def band(fitted: Fit, count: int = 24, seed: int = 0) -> Band:
+    """How far the fitted curves may be off, at one point a day."""
+    day = np.arange(fitted.tank.days + 1.0)
+    runs = [simulate(fitted.tank, changes) for changes in fitted.draws(count, seed)]
+    drawn = np.array([[np.interp(day, r.day, r.concentration(s)) for s in SERIES] for r in runs])
+    low, high = np.quantile(drawn, [0.05, 0.95], axis=0)
+    return Band(day, low, high)
+
+
+def spoken(fitted: Fit) -> tuple[str, str]:
+    """What the readings could and could not determine, in Chinese and in English."""
+    lost = [PARAMETERS[e.name] for e in fitted.estimates if not e.determined]
+    if not lost:
+        return "读数把这几个参数都定下来了。", "The readings determine all of these parameters."
+    zh, en = "、".join(p.zh for p in lost), "; ".join(p.en for p in lost)
+    return f"读数定不下来：{zh}。", f"The readings cannot determine: {en}."

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.experiment import InputError
+from shared.i18n import tr
 
-OURS = "our assumption"
+OURS = tr("我们的假设", "our assumption")
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,19 @@ class Parameter:
     source: str = OURS
 
 
-VANNECKE = "default of such biofilm models, e.g. biops; Vannecke & Volcke 2015 review the literature's spread"
+VANNECKE = tr(
+    "生物膜模型的通用值（如 biops）；文献的离散见 Vannecke & Volcke 2015",
+    "usual in biofilm models, e.g. biops; for the literature's spread see Vannecke & Volcke 2015",
+)
 PARAMETERS: dict[str, Parameter] = {
     # ---- feeding and excretion
     "ration": Parameter(0.010, 0.005, 0.02, "g/g/d", "每日干饲料与体重之比", "dry feed per body weight and day"),
     "turtle_g": Parameter(10, 6, 20, "g", "每只龟苗的体重", "weight of a baby turtle"),
     "paradise_fish_g": Parameter(2.5, 1.5, 4, "g", "每条斗鱼的体重", "weight of a paradise fish"),
     "loach_g": Parameter(4, 2, 8, "g", "每条泥鳅的体重", "weight of a loach"),
-    "protein": Parameter(0.40, 0.30, 0.50, "g/g", "饲料的蛋白质含量", "protein in the feed", "feed labels"),
+    "protein": Parameter(
+        0.40, 0.30, 0.50, "g/g", "饲料的蛋白质含量", "protein in the feed", tr("饲料标签", "feed labels")
+    ),
     "excreted": Parameter(
         0.575,
         0.45,
@@ -43,7 +49,10 @@ PARAMETERS: dict[str, Parameter] = {
         "1",
         "饲料氮中直接以氨（龟：尿素）排出的部分",
         "feed N excreted as ammonia (turtles: urea)",
-        "TAN = 0.092 × protein of the feed (recirculating aquaculture), 0.092/0.16",
+        tr(
+            "循环水养殖：总氨 = 0.092 × 饲料蛋白，0.092/0.16",
+            "recirculating aquaculture: TAN = 0.092 × protein fed; 0.092/0.16",
+        ),
     ),
     "retained": Parameter(
         0.25,
@@ -52,7 +61,7 @@ PARAMETERS: dict[str, Parameter] = {
         "1",
         "饲料氮中留在动物体内的部分",
         "feed N that stays in the animals",
-        "11–36 % of feed N is used by fish (Zhang et al. 2024)",
+        tr("鱼只利用饵料氮的 11–36%（张波等 2024）", "fish use 11–36 % of the feed N (Zhang Bo et al. 2024)"),
     ),
     "mineralisation": Parameter(0.10, 0.03, 0.30, "1/d", "粪便残饵的矿化速率", "mineralisation of waste"),
     "settled": Parameter(0.7, 0.4, 0.95, "1", "落进陶粒床里的残渣比例", "share of the waste that settles in the bed"),
@@ -74,14 +83,31 @@ PARAMETERS: dict[str, Parameter] = {
         "mg N/L",
         "氨氧化的半饱和浓度",
         "AOB half-saturation (TAN)",
-        "1.93 at 27 °C in a biofilm (Zhu & Chen 1999); 2.4 in biops",
+        tr(
+            "生物膜 27 °C 实测 1.93（Zhu & Chen 1999）；biops 用 2.4",
+            "1.93 in a biofilm at 27 °C (Zhu & Chen 1999); 2.4 in biops",
+        ),
     ),
     "nob_half": Parameter(
-        0.5, 0.2, 2.0, "mg N/L", "亚硝酸氧化的半饱和浓度", "NOB half-saturation (nitrite)", "0.5 in biops"
+        0.5,
+        0.2,
+        2.0,
+        "mg N/L",
+        "亚硝酸氧化的半饱和浓度",
+        "NOB half-saturation (nitrite)",
+        tr("biops 用 0.5", "0.5 in biops"),
     ),
-    "aob_oxygen": Parameter(0.6, 0.2, 1.2, "mg/L", "氨氧化的氧半饱和", "AOB half-saturation (oxygen)", "0.6 in biops"),
+    "aob_oxygen": Parameter(
+        0.6, 0.2, 1.2, "mg/L", "氨氧化的氧半饱和", "AOB half-saturation (oxygen)", tr("biops 用 0.6", "0.6 in biops")
+    ),
     "nob_oxygen": Parameter(
-        0.4, 0.2, 1.5, "mg/L", "亚硝酸氧化的氧半饱和", "NOB half-saturation (oxygen)", "0.4 in biops"
+        0.4,
+        0.2,
+        1.5,
+        "mg/L",
+        "亚硝酸氧化的氧半饱和",
+        "NOB half-saturation (oxygen)",
+        tr("biops 用 0.4", "0.4 in biops"),
     ),
     "aob_ph": Parameter(
         6.5,
@@ -90,7 +116,7 @@ PARAMETERS: dict[str, Parameter] = {
         "pH",
         "氨氧化减半的 pH",
         "pH that halves AOB",
-        "stops below pH 6 (Painter 1986); shape of the curve ours",
+        tr("pH 6 以下停止（Painter 1986）；曲线形状是我们的", "stops below pH 6 (Painter 1986); the shape is ours"),
     ),
     "nob_ph": Parameter(
         7.0,
@@ -99,16 +125,36 @@ PARAMETERS: dict[str, Parameter] = {
         "pH",
         "亚硝酸氧化减半的 pH",
         "pH that halves NOB",
-        "none at 6.5, full at 7.5–9.95 (Jiménez et al. 2011)",
+        tr(
+            "pH 6.5 无活性，7.5–9.95 不受抑制（Jiménez 等 2011）", "none at 6.5, full at 7.5–9.95 (Jiménez et al. 2011)"
+        ),
     ),
     "nob_ammonia": Parameter(
-        0.64, 0.3, 2.0, "mg N/L", "抑制亚硝酸氧化的游离氨", "NH₃-N that halves NOB", "46 µM (Park & Bae 2009)"
+        0.64,
+        0.3,
+        2.0,
+        "mg N/L",
+        "抑制亚硝酸氧化的游离氨",
+        "NH₃-N that halves NOB",
+        tr("46 µM（Park & Bae 2009）", "46 µM (Park & Bae 2009)"),
     ),
     "aob_yield": Parameter(
-        0.0125, 0.008, 0.02, "g N/g N", "氨氧化菌产率", "AOB yield", "0.15 g COD/g N; biomass CH₁.₈O₀.₅N₀.₂"
+        0.0125,
+        0.008,
+        0.02,
+        "g N/g N",
+        "氨氧化菌产率",
+        "AOB yield",
+        tr("0.15 g COD/g N，菌体 CH₁.₈O₀.₅N₀.₂", "0.15 g COD/g N, biomass CH₁.₈O₀.₅N₀.₂"),
     ),
     "nob_yield": Parameter(
-        0.0035, 0.002, 0.006, "g N/g N", "亚硝酸氧化菌产率", "NOB yield", "0.04 g COD/g N; the same"
+        0.0035,
+        0.002,
+        0.006,
+        "g N/g N",
+        "亚硝酸氧化菌产率",
+        "NOB yield",
+        tr("0.04 g COD/g N，同上", "0.04 g COD/g N, as above"),
     ),
     "areal_rate": Parameter(
         0.5,
@@ -117,7 +163,10 @@ PARAMETERS: dict[str, Parameter] = {
         "g N/m²/d",
         "每平方米表面最多能硝化的氮",
         "nitrification a surface can carry",
-        "1.86 at most in a laboratory biofilm (Zhu & Chen 1999); 0.2–1 in pond practice",
+        tr(
+            "实验室生物膜最多 1.86（Zhu & Chen 1999）；鱼池实践 0.2–1",
+            "1.86 at most in a laboratory biofilm (Zhu & Chen 1999); 0.2–1 in ponds",
+        ),
     ),
     "seed": Parameter(1e-4, 1e-6, 1e-2, "1", "开缸时细菌占容纳量的比例", "bacteria at the start, share of their most"),
     "glass_share": Parameter(
@@ -131,7 +180,10 @@ PARAMETERS: dict[str, Parameter] = {
         "kg/m³",
         "陶粒堆积密度",
         "bulk density of the ceramsite",
-        "expanded clay is 250–510; aquarium ceramsite sinks: " + OURS,
+        tr(
+            "轻质陶粒 250–510；水族陶粒能沉，此值是我们的假设",
+            "expanded clay is 250–510; aquarium ceramsite sinks, so our assumption",
+        ),
     ),
     "through": Parameter(
         1.0, 0.3, 1.0, "1", "水泵流量中真正穿过陶粒的部分", "share of the pump's flow that crosses the bed"
@@ -160,7 +212,10 @@ PARAMETERS: dict[str, Parameter] = {
         "1",
         "水草对铵相对硝酸盐的偏好",
         "plants' preference of ammonium to nitrate",
-        "ammonium faster at every concentration (Nelson et al. 1980); factor ours",
+        tr(
+            "任何浓度下铵都更快（Nelson 等 1980）；倍数是我们的",
+            "ammonium faster at every concentration (Nelson et al. 1980); the factor is ours",
+        ),
     ),
     "plant_room": Parameter(5, 2, 15, "g N/m²", "每平方米底面最多能长的水草氮", "plant N that a floor can hold"),
     "leaf_area": Parameter(0.01, 0.005, 0.02, "m²/g", "每克鲜水草的叶面积", "leaf area per fresh gram"),

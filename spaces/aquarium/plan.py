@@ -22,10 +22,10 @@ from spaces.aquarium.verdicts import draw
 from spaces.aquarium.water import LIMITS
 
 CALM_DAYS = 3
-DRAWS = 24
-MOST_CHANGES = 8
+DRAWS = 16
+MOST_CHANGES = 6
 """Lines of the plan that speak of water."""
-PATIENCE = 7
+PATIENCE = 14
 """Days to wait before trying again where the fish would come to harm."""
 
 
@@ -69,8 +69,8 @@ def plan(
     tank = tank.but(removed="none")
     seen = math.ceil(fitted.readings.day.max()) if fitted else 0
     scenarios: Sequence[Mapping[str, float]] = fitted.draws(draws, seed) if fitted else draw(draws, seed)
-    best, run = _follow(tank, fitted.changes if fitted else {}, calm, seen)
-    drawn = [_follow(tank, changes, calm, seen) for changes in scenarios]
+    best, run = _follow(tank, fitted.changes if fitted else {}, calm, seen, tank.days)
+    drawn = [_follow(tank, changes, calm, seen, MOST_CHANGES) for changes in scenarios]
     entries = [_entry("fish", best, [day for day, _ in drawn], begin)]
     for i in range(max(1, min(MOST_CHANGES, len(run.renewed)))):
         others = [_renewal(other, i) for _, other in drawn]
@@ -78,11 +78,11 @@ def plan(
     return Plan(tuple(entries), run, share_needed(run))
 
 
-def _follow(tank: Tank, changes: Mapping[str, float], calm: int, seen: int) -> tuple[int | None, Run]:
+def _follow(tank: Tank, changes: Mapping[str, float], calm: int, seen: int, most: int) -> tuple[int | None, Run]:
     """The day of the fish and the tank from then on, its water changed whenever it is due."""
     day = stocking_day(tank, changes, calm, seen)
     stocked = tank if tank.stocking_day == 0 or day is None else tank.but(stocking_day=day)
-    return day, simulate(stocked, changes, Due(LIMITS["no3"].caution, seen))
+    return day, simulate(stocked, changes, Due(LIMITS["no3"].caution, seen, most))
 
 
 def _renewal(run: Run, index: int) -> int | None:
@@ -93,11 +93,25 @@ def stocking_day(tank: Tank, changes: Mapping[str, float], calm: int = CALM_DAYS
     """First day on which (more) animals may be put in; None if not within the tank's days."""
     waiting = tank if tank.stocking_day == 0 else tank.but(stocking_day=min(tank.days, TANK_LIMITS["stocking_day"][1]))
     run = simulate(waiting, changes)
-    troubled = (run.nh3 > LIMITS["nh3"].caution) | (run.no2 > LIMITS["no2"].caution)
-    day = math.ceil(max(run.day[troubled].max(initial=0.0), since)) + calm
+    first = _calm_since(run, calm, since)
+    if first is None:
+        return None
+    day = math.ceil(first) + calm
     while tank.stocking_day and day < tank.days and _harmed(tank.but(stocking_day=day), changes):
         day += PATIENCE
     return day if day < tank.days else None
+
+
+def _calm_since(run: Run, calm: int, since: float) -> float | None:
+    """After the worst of NH₃ and nitrite: the day from which both stay below caution for so many days."""
+    level = np.maximum(run.nh3 / LIMITS["nh3"].caution, run.no2 / LIMITS["no2"].caution)
+    worst = float(run.day[level.argmax()]) if level.max() > 1 else 0.0
+    last = max(worst, since)
+    for day in run.day[(level > 1) & (run.day > last)]:
+        if day - last >= calm:
+            break
+        last = float(day)
+    return last if last + calm <= run.tank.days else None
 
 
 def _harmed(tank: Tank, changes: Mapping[str, float]) -> bool:

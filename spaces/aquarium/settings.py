@@ -7,12 +7,11 @@ about 1 cm), the animals and the plants' names; every other default is our assum
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
-from shared.experiment import InputError
+from shared.experiment import InputError, boolean, choice, number
 
 FLOOR = (0.60, 0.40)
 """The tank's floor in metres (the article's)."""
@@ -73,10 +72,7 @@ class Pipes:
     """Numbers of the inlets that are clogged, counted from 0."""
 
     def __post_init__(self):
-        choose(self, "layout", LAYOUTS)
-        choose(self, "losses", LOSSES)
-        for name in PIPE_LIMITS:
-            limit(self, name, *PIPE_LIMITS[name])
+        _check(self, {"layout": LAYOUTS, "losses": LOSSES}, PIPE_LIMITS)
         object.__setattr__(self, "blocked", _inlets(self.blocked, 2**self.levels))
 
     def but(self, **changes: Any) -> Pipes:
@@ -124,11 +120,8 @@ class Tank:
     removal_day: int = 60
 
     def __post_init__(self):
-        choose(self, "removed", REMOVALS)
-        if not isinstance(self.pump, bool):
-            raise InputError("pump", "须为 true 或 false。", "must be true or false.")
-        for name in TANK_LIMITS:
-            limit(self, name, *TANK_LIMITS[name])
+        boolean("pump", self.pump)
+        _check(self, {"removed": REMOVALS}, TANK_LIMITS)
         if self.removed != "none" and self.removal_day >= self.days:
             raise InputError(
                 "removal_day",
@@ -144,29 +137,13 @@ class Tank:
         """One JSON object of all fields; `shared.experiment.from_json` reads it."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
-    @property
-    def names(self) -> list[str]:
-        """The fields' names, in order."""
-        return [f.name for f in fields(self)]
 
-
-def choose(settings: Any, name: str, options: tuple[str, ...]) -> None:
-    """InputError unless the field is one of the options."""
-    value = getattr(settings, name)
-    if not isinstance(value, str) or value not in options:
-        raise InputError(name, f"须为 {'、'.join(options)} 之一。", f"must be one of {', '.join(options)}.")
-
-
-def limit(settings: Any, name: str, low: float, high: float) -> None:
-    """InputError unless the field is a number within its limits, whole where the limits are; stored as int or float."""
-    value, whole = getattr(settings, name), isinstance(low, int)
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or not low <= value <= high or (whole and value != int(value)):
-        kind_zh, kind_en = ("整数", "a whole number") if whole else ("数", "a number")
-        raise InputError(
-            name, f"须为 {low:g} 到 {high:g} 之间的{kind_zh}。", f"must be {kind_en} from {low:g} to {high:g}."
-        )
-    object.__setattr__(settings, name, int(value) if whole else float(value))
+def _check(settings: Any, choices: dict[str, tuple[str, ...]], limits: dict[str, tuple[float, float]]) -> None:
+    """InputError for the first field that is none of its choices or outside its limits; numbers get their type."""
+    for name, options in choices.items():
+        choice(name, getattr(settings, name), options)
+    for name, ends in limits.items():
+        object.__setattr__(settings, name, number(name, getattr(settings, name), ends))
 
 
 def read_date(name: str, text: Any) -> date:

@@ -64,10 +64,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Due:
-    """Water is changed whenever nitrate rises past a limit (mg N/L), from a day on."""
+    """Water is changed whenever nitrate rises past a limit (mg N/L), from a day on, at most so many times."""
 
     limit: float
     since: int = 0
+    most: int = 1000
 
 
 @dataclass(frozen=True)
@@ -95,19 +96,23 @@ def simulate(tank: Tank, changes: Mapping[str, float] | None = None, due: Due | 
             now, before = _without(now), here
             here = place(now, v)
             _carry_out(pools, tank, before, here, v, book)
-        if begin in fixed or (due and begin >= due.since and pools[INDEX["no3"]] >= 0.999999 * due.limit * here.open):
+        if begin in fixed or pools[INDEX["no3"]] >= 0.999999 * _watched(due, begin, here, len(renewed)):
             _renew(pools, now, tank.change_share, tank.change_share * here.open, book)
             _trim(pools, now, v, book)
             renewed.append(begin)
         law = Law(now, v, here, stocked=begin >= tank.stocking_day)
-        watch = due.limit * here.open if due and begin >= due.since else np.inf
-        grid, history, pools = _solve(law, begin, todo[0], pools, watch)
+        grid, history, pools = _solve(law, begin, todo[0], pools, _watched(due, begin, here, len(renewed)))
         pieces.append((grid, history, here))
         begin = float(grid[-1])
         if begin == todo[0]:
             todo.pop(0)
     book["left"] = _nitrogen(pools)
     return _gather(tank, pieces, renewed, book)
+
+
+def _watched(due: Due | None, day: float, here: Place, renewed: int) -> float:
+    """Nitrate in the open water, mg, at which water is due; infinite where nobody looks."""
+    return due.limit * here.open if due and day >= due.since and renewed < due.most else np.inf
 
 
 def _solve(law: Law, begin: float, end: float, pools: np.ndarray, watch: float) -> tuple[np.ndarray, ...]:

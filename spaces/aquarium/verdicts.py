@@ -115,11 +115,35 @@ def sensitivity(tank: Tank, draws: int = DRAWS, seed: int = 0, situation: str = 
         yield _outcome({name: simulate(t, values) for name, t in four.items()}, values, tank.removal_day)
 
 
-def tally(outcomes: Sequence[Outcome]) -> dict[str, dict[str, int]]:
-    """How often each verdict falls: {"pump": {"essential_acute": 3, "essential_nitrate": 0, …}, …}."""
-    kinds = ("essential_acute", "essential_nitrate", "not_essential", "undecided")
-    counted = {name: [o.verdict(name) for o in outcomes] for name in REMOVED}
-    return {name: {kind: verdicts.count(kind) for kind in kinds} for name, verdicts in counted.items()}
+@dataclass(frozen=True)
+class Vote:
+    """How many draws call something essential, of those that can be asked."""
+
+    asked: int
+    """Draws whose complete tank keeps NH₃ and nitrite below harm."""
+    acute: int
+    """Of these, draws in which the tank without it does not."""
+    asked_nitrate: int
+    """Of the asked, draws whose complete tank keeps nitrate, too, below harm."""
+    nitrate: int
+    """Of these, draws in which the tank without it does not keep nitrate there."""
+
+    @property
+    def undecided(self) -> bool:
+        """Whether nobody could be asked."""
+        return not self.asked
+
+
+def vote(outcomes: Sequence[Outcome]) -> dict[str, Vote]:
+    """The draws' vote on pump, ceramsite and plants."""
+    well = [o for o in outcomes if o.hazard["complete"] <= 1]
+    clean = [o for o in well if o.nitrate["complete"] <= 1]
+    return {
+        name: Vote(
+            len(well), sum(o.hazard[name] > 1 for o in well), len(clean), sum(o.nitrate[name] > 1 for o in clean)
+        )
+        for name in REMOVED
+    }
 
 
 def drivers(outcomes: Sequence[Outcome], removed: str, count: int = 6) -> list[tuple[str, float]]:

@@ -48,22 +48,33 @@ LIMITS = {
         tr("非离子氨 NH₃-N", "un-ionised ammonia NH₃-N"),
         0.02,
         0.05,
-        "0.025 mg NH₃/L for long exposure (EIFAC 1970); growth of channel catfish unharmed below 0.048 mg N/L "
-        "(Colt & Tchobanoglous 1978, in ECHA's dossier); 0.03–0.05 mg/L harms in the long run (Hütter 1990)",
+        tr(
+            "长期暴露不超过 0.025 mg NH₃/L（EIFAC 1970）；斑点叉尾鮰在 0.048 mg N/L 以下生长不受影响"
+            "（Colt & Tchobanoglous 1978，见 ECHA 卷宗）；0.03–0.05 mg/L 长期有害（Hütter 1990）",
+            "0.025 mg NH₃/L for long exposure (EIFAC 1970); channel catfish grow unharmed below 0.048 mg N/L "
+            "(Colt & Tchobanoglous 1978, in ECHA's dossier); 0.03–0.05 mg/L harms in the long run (Hütter 1990)",
+        ),
     ),
     "no2": Limit(
         tr("亚硝酸盐 NO₂-N", "nitrite NO₂-N"),
         0.1,
         0.30,
-        "usually below 0.1 in fish farms (Boyd 2014); rainbow trout survive 28 days in 1 mg NO₂/L = 0.30 mg N/L, "
-        "with growth slowed from 0.2 mg NO₂/L (Kroupová et al. 2008); chloride protects",
+        tr(
+            "养殖水体通常低于 0.1（Boyd 2014）；虹鳟在 1 mg NO₂/L（0.30 mg N/L）中 28 天存活不受影响，"
+            "0.2 mg NO₂/L 起生长减慢（Kroupová 等 2008）；氯离子有保护作用",
+            "usually below 0.1 in fish farms (Boyd 2014); rainbow trout survive 28 days in 1 mg NO₂/L (0.30 mg N/L), "
+            "growing more slowly from 0.2 mg NO₂/L (Kroupová et al. 2008); chloride protects",
+        ),
     ),
     "no3": Limit(
         tr("硝酸盐 NO₃-N", "nitrate NO₃-N"),
         11.3,
         20.0,
-        "50 mg NO₃/L = 11.3 mg N/L is the keepers' limit for tolerant fish; larvae of the rare minnow grow unharmed "
-        "up to 19.95 mg N/L (Luo et al. 2016)",
+        tr(
+            "养鱼人的上限 50 mg NO₃/L = 11.3 mg N/L；稀有鮈鲫仔鱼在 19.95 mg N/L 以下生长不受影响（Luo 等 2016）",
+            "50 mg NO₃/L = 11.3 mg N/L is the keepers' limit; larvae of the rare minnow grow unharmed up to "
+            "19.95 mg N/L (Luo et al. 2016)",
+        ),
     ),
 }
 

@@ -1,0 +1,215 @@
+"""The figures of the verdict, the fit and the plan: results in, figure JSON (shared.plots) out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import numpy as np
+
+from shared import plots
+from shared.i18n import tr
+from spaces.aquarium.figures import DAY, SERIES
+from spaces.aquarium.fit import Band, Fit
+from spaces.aquarium.parameters import PARAMETERS
+from spaces.aquarium.plan import Plan
+from spaces.aquarium.readings import SERIES as MEASURED
+from spaces.aquarium.verdicts import Judgement, Outcome, drivers, vote
+from spaces.aquarium.water import LIMITS
+
+TANKS = {  # name → (label, colour)
+    "complete": (tr("完整的缸", "complete tank"), plots.INK),
+    "pump": (tr("没有水泵", "no pump"), plots.COUNTER),
+    "ceramsite": (tr("没有陶粒", "no ceramsite"), plots.ACCENT),
+    "plants": (tr("没有水草", "no plants"), "class-4"),
+}
+QUANTITIES = {  # name → (label of y, limit of harm, what to see)
+    "nh3": (
+        tr("非离子氨（mg N/L）", "un-ionised ammonia (mg N/L)"),
+        tr(
+            "同一口缸，各撤去一样：非离子氨越过横线就伤鱼。",
+            "One tank with one thing taken out: above the line un-ionised ammonia harms.",
+        ),
+    ),
+    "no2": (
+        tr("亚硝酸盐（mg N/L）", "nitrite (mg N/L)"),
+        tr(
+            "撤去陶粒，细菌的家没了，亚硝酸盐先冒头。",
+            "With the ceramsite the bacteria's home goes, and nitrite is the first to show it.",
+        ),
+    ),
+    "no3": (
+        tr("硝酸盐（mg N/L）", "nitrate (mg N/L)"),
+        tr(
+            "撤去水草不会立刻伤鱼，但硝酸盐积得更快，水要换得更勤。",
+            "Without plants nothing is harmed at once, but nitrate piles up faster: more water to change.",
+        ),
+    ),
+    "oxygen": (
+        tr("缸水溶氧（mg/L）", "oxygen in the open water (mg/L)"),
+        tr("停泵之后，氧只能从水面和水草来。", "Without the pump oxygen comes from the surface and the plants alone."),
+    ),
+}
+
+
+def comparison(judged: Judgement, quantity: str = "no2") -> str:
+    """One quantity in all four tanks against time."""
+    label, caption = QUANTITIES[quantity]
+    tank = judged.runs["complete"].tank
+    layers = [plots.rule("vline", tank.removal_day, tr("撤去", "taken out"), dash=True)]
+    if quantity in LIMITS:
+        layers.append(plots.rule("hline", LIMITS[quantity].harm, tr("有害", "harm"), plots.ACCENT, dash=True))
+    for name, run in judged.runs.items():
+        layers.append(plots.line(run.day, run.concentration(quantity), *TANKS[name], width=2.5))
+    x = plots.axis(DAY, (0, tank.days))
+    return plots.figure(f"aquarium-{quantity}", x, plots.axis(label, (0, None)), layers, caption=caption, aspect=0.55)
+
+
+def hazards(outcomes: Sequence[Outcome], quantity: str = "hazard") -> str:
+    """Every draw of the parameters as a point: NH₃/nitrite ("hazard") or "nitrate" over its limit, in each tank."""
+    layers = [plots.rule("hline", 0, tr("以上有害", "above: harm"), plots.ACCENT)]
+    for column, (name, (label, colour)) in enumerate(TANKS.items(), start=1):
+        over = np.array([getattr(o, quantity)[name] for o in outcomes])
+        spread = (np.arange(len(over)) * 0.618034 % 1 - 0.5) * 0.6  # the golden ratio scatters without chance
+        layers.append(plots.points(column + spread, np.log10(np.maximum(over, 1e-4)), label, colour, size=3.5))
+        if len(over):
+            layers.append(plots.line([column - 0.35, column + 0.35], [np.log10(max(np.median(over), 1e-4))] * 2))
+    names = [label for label, _ in TANKS.values()]
+    what = tr("氨或亚硝酸盐 ÷ 有害限值", "ammonia or nitrite over its limit")
+    if quantity == "nitrate":
+        what = tr("硝酸盐 ÷ 有害限值", "nitrate over its limit")
+    return plots.figure(
+        f"aquarium-{quantity}s",
+        plots.axis("", (0.4, 4.6), ticks=[1, 2, 3, 4], names=names),
+        plots.axis(what, log=True),
+        layers,
+        caption=tr(
+            "每点是一组可能的参数；横杠是中位数。结论靠不靠得住，看点落在线的哪一边。",
+            "Each point is one plausible set of parameters, the dash their median. A verdict is as firm as the points "
+            "agree on a side of the line.",
+        ),
+        aspect=0.62,
+    )
+
+
+def decisive(outcomes: Sequence[Outcome], removed: str) -> str:
+    """The parameters that decide how bad the tank without something gets: Spearman's ρ, strongest at the top."""
+    ranked = drivers(outcomes, removed)
+    layers = [plots.rule("vline", 0)]
+    for row, (name, rho) in zip(range(len(ranked), 0, -1), ranked, strict=True):
+        layers.append(plots.line([0, rho], [row, row], "", TANKS[removed][1], width=6))
+        layers.append(plots.texts([-0.98], [row + 0.1], [tr(PARAMETERS[name].zh, PARAMETERS[name].en)]))
+    return plots.figure(
+        f"aquarium-decisive-{removed}",
+        plots.axis(tr("与风险的秩相关 ρ", "rank correlation ρ with the hazard"), (-1, 1)),
+        plots.axis("", (0.4, max(len(ranked), 1) + 0.8), ticks=[], names=[]),
+        layers,
+        caption=tr(
+            "哪些没人量过的参数左右结论：杠越长越要紧，向右更险，向左更稳。",
+            "Which unmeasured parameters decide: the longer the bar the more; to the right for worse, to the left for "
+            "better.",
+        ),
+        aspect=0.6,
+    )
+
+
+def votes(outcomes: Sequence[Outcome]) -> str:
+    """Share of the draws that call pump, ceramsite and plants essential, for ammonia or nitrite and for nitrate."""
+    told = vote(outcomes)
+    x = np.arange(1, len(told) + 1)
+    acute = [100 * v.acute / v.asked if v.asked else np.nan for v in told.values()]
+    nitrate = [100 * v.nitrate / v.asked_nitrate if v.asked_nitrate else np.nan for v in told.values()]
+    asked, clean = told["pump"].asked, told["pump"].asked_nitrate
+    of_acute = tr(f"因氨或亚硝酸盐（{asked} 组）", f"for ammonia or nitrite (of {asked})")
+    of_nitrate = tr(f"因硝酸盐（{clean} 组）", f"for nitrate (of {clean})")
+    return plots.figure(
+        "aquarium-votes",
+        plots.axis("", (0.4, 3.6), ticks=x.tolist(), names=[TANKS[name][0] for name in told]),
+        plots.axis(tr("说它不可或缺的比例（%）", "share that calls it essential (%)"), (0, 100)),
+        [
+            plots.bars(x, acute, of_acute, plots.ACCENT, width=0.38, offset=-0.2),
+            plots.bars(x, nitrate, of_nitrate, plots.GREY, width=0.38, offset=0.2),
+        ],
+        caption=tr(
+            "可能的参数来投票，只问那些完整的缸自身无害的。作者说：泵可有可无，陶粒和水草不可少。",
+            "Plausible parameters vote, if their complete tank is itself well. The author: no need of the pump, but of "
+            "ceramsite and plants.",
+        ),
+        aspect=0.5,
+    )
+
+
+# ---- a keeper's own tank
+
+
+def fitted(fit: Fit, band: Band | None = None) -> str:
+    """Readings as points, the fitted model as lines, its 90 % range as bands."""
+    layers = []
+    for j, name in enumerate(MEASURED):
+        label, colour = SERIES[name]
+        if band is not None:
+            layers.append(plots.band(band.day, band.low[j], band.high[j], colour))
+        layers.append(plots.line(fit.run.day, fit.run.concentration(name), label, colour, width=2))
+        layers.append(plots.points(fit.readings.day, fit.readings.values[:, j], "", colour, size=4, ring=True))
+    return plots.figure(
+        "aquarium-fit",
+        plots.axis(DAY, (0, fit.tank.days)),
+        plots.axis(tr("浓度（mg N/L）", "concentration (mg N/L)"), (0, None)),
+        layers,
+        caption=tr(
+            "点是你的读数，线是拟合的模型，带子是它的不确定范围（90%）。",
+            "Points are your readings, lines the fitted model, bands how far it is uncertain (90 %).",
+        ),
+    )
+
+
+def estimates(fit: Fit) -> str:
+    """Every fitted parameter over its default, with its 95 % interval, on a logarithmic scale."""
+    y = np.arange(len(fit.estimates), 0, -1)
+    layers = [plots.rule("vline", 0, tr("默认值", "default"), dash=True)]
+    for row, e in zip(y, fit.estimates, strict=True):
+        default = PARAMETERS[e.name].value
+        colour = plots.COUNTER if e.determined else plots.GREY
+        layers.append(plots.line(np.log10([e.low / default, e.high / default]), [row, row], "", colour, width=4))
+        layers.append(plots.points([np.log10(e.value / default)], [row], "", colour, size=6, ring=True))
+        note = tr(PARAMETERS[e.name].zh, PARAMETERS[e.name].en)
+        layers.append(plots.texts([np.log10(e.low / default)], [row + 0.16], [note]))
+    return plots.figure(
+        "aquarium-estimates",
+        plots.axis(tr("拟合值 ÷ 默认值", "fitted over default"), log=True),
+        plots.axis("", (0.4, len(y) + 0.6), ticks=y.tolist(), names=[""] * len(y)),
+        layers,
+        caption=tr(
+            "每个参数的 95% 区间；灰色的，你的读数定不下来。",
+            "95 % intervals of the parameters; your readings cannot determine the grey ones.",
+        ),
+        aspect=0.5,
+    )
+
+
+def timeline(plan: Plan, start: date) -> str:
+    """The plan's dates with their ranges on one axis of days."""
+    days = plan.run.tank.days
+    rows = len(plan.entries)
+    names = [tr("放鱼", "fish") if e.kind == "fish" else tr("换水", "water") for e in plan.entries]
+    layers = []
+    for row, entry in zip(range(rows, 0, -1), plan.entries, strict=True):
+        colour = plots.COUNTER if entry.kind == "fish" else plots.ACCENT
+        low = (entry.earliest - start).days if entry.earliest else days
+        high = (entry.latest - start).days if entry.latest else days
+        layers.append(plots.line([low, high], [row, row], "", plots.GREY, width=4))
+        if entry.day is not None:
+            layers.append(plots.points([entry.day], [row], "", colour, size=6, ring=True))
+    marks = list(range(0, days + 1, max(1, days // 5)))
+    dates = [(start + timedelta(days=d)).strftime("%m-%d") for d in marks]
+    return plots.figure(
+        "aquarium-plan",
+        plots.axis(tr("日期（月-日）", "date (month-day)"), (0, days), ticks=marks, names=dates),
+        plots.axis("", (0.4, rows + 0.6), ticks=list(range(rows, 0, -1)), names=names),
+        layers,
+        caption=tr(
+            "圆点是最可能的日子，灰杠是十次里八次所在的范围。",
+            "Dots are the likeliest days, grey bars hold eight of ten possibilities.",
+        ),
+        aspect=0.45,
+    )
