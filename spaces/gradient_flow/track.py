@@ -1,0 +1,125 @@
+"""One visitor's race, in hand: started, paused, stepped, changed on the way.
+
+track = Track()
+track.begin(Race())
+for _ in track.run(): ...                           # slices of about a quarter of a second until paused or done
+track.change(track.race.but(cut=("lstm.carry",)))   # from another thread: takes effect at the next slice
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+
+from shared.i18n import tr
+from spaces.gradient_flow.race import STRUCTURE, Frame, Race, State, advance, start
+
+SLICE = 0.25  # seconds: the page gets about four pictures a second
+LONGEST = 1800  # seconds of computing that one race may take
+RECENT = 5  # frames that "now" is the mean of: one batch alone is noisy
+
+
+class Track:
+    """The race and what was measured so far; `frames` by cell, `changes` as (step, what changed)."""
+
+    def __init__(self):
+        self.race: Race | None = None
+        self.state: State | None = None
+        self.frames: dict[str, list[Frame]] = {}
+        self.changes: list[tuple[int, str]] = []
+        self.seconds = 0.0
+        self.running = False
+        self._runner = 0  # whoever holds this number may go on: a second start takes over from the first
+
+    @property
+    def step(self) -> int:
+        """Steps that every cell has made."""
+        return self.state.step if self.state else 0
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing to go on with."""
+        if self.state is None or len(self.state.diverged) == len(self.race.cells):
+            return True
+        return self.step >= self.race.steps or self.seconds > LONGEST
+
+    @property
+    def rate(self) -> float:
+        """Steps a second of computing, all cells making each."""
+        return self.step / self.seconds if self.seconds else 0.0
+
+    def begin(self, race: Race) -> None:
+        """Fresh networks from one seed; raises InputError and then leaves the old race as it was."""
+        state = start(race)
+        self.pause()
+        self.race, self.state, self.seconds = race, state, 0.0
+        self.frames, self.changes = {name: [] for name in race.cells}, []
+
+    def change(self, race: Race) -> None:
+        """New settings from the next slice on; fields of STRUCTURE wait for the next start."""
+        before = self.race
+        if self.state is None:
+            self.race = race
+            return
+        self.race = race.but(**{name: getattr(before, name) for name in STRUCTURE})
+        if self.step and (said := difference(before, self.race)):
+            self.changes.append((self.step, said))
+
+    def pause(self) -> None:
+        """Let whoever runs the race stop after the present slice."""
+        self._runner += 1
+
+    def advance(self, steps: int) -> None:
+        """Every cell `steps` further."""
+        began = time.perf_counter()
+        self.state, frames = advance(self.state, self.race, steps)
+        for name, more in frames.items():
+            self.frames[name].extend(more)
+        self.seconds += time.perf_counter() - began
+
+    def run(self) -> Iterator[None]:
+        """Advance slice by slice until paused, taken over, or done."""
+        self._runner += 1
+        mine, steps = self._runner, 1
+        self.running = True
+        try:
+            while not self.done and self._runner == mine:
+                began = time.perf_counter()
+                self.advance(min(steps, self.race.steps - self.step))
+                spent = time.perf_counter() - began
+                steps = max(1, min(2 * steps, round(steps * SLICE / spent)))
+                yield
+        finally:
+            self.running = False
+
+
+def accuracy(frames: Sequence[Frame]) -> float:
+    """The mean accuracy of the last frames, 0 … 1; NaN before the first and once diverged."""
+    if not frames or frames[-1].diverged:
+        return float("nan")
+    recent = [frame.accuracy for frame in frames[-RECENT:]]
+    return sum(recent) / len(recent)
+
+
+def half_life(frames: Sequence[Frame]) -> float | None:
+    """The half-life last measured, in steps; None if there is none."""
+    return next((frame.half_life for frame in reversed(frames) if frame.half_life is not None), None)
+
+
+def difference(before: Race, after: Race) -> str:
+    """What changed between two settings, in both languages; "" if nothing but `steps`."""
+    zh, en = [], []
+    for name in (f.name for f in fields(Race) if f.name not in ("steps", "cut")):
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            zh.append(f"{name} {old}→{new}")
+            en.append(f"{name} {old} → {new}")
+    for paths, word_zh, word_en in (
+        (set(after.cut) - set(before.cut), "切断", "cut"),
+        (set(before.cut) - set(after.cut), "接通", "restored"),
+    ):
+        if paths:
+            zh.append(f"{word_zh} {'、'.join(sorted(paths))}")
+            en.append(f"{word_en} {', '.join(sorted(paths))}")
+    return tr("；".join(zh), "; ".join(en)) if zh else ""
