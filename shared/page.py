@@ -117,6 +117,21 @@ def verdict(text: str = "", **options: Any) -> gr.HTML:
     )
 
 
+def progress(share: float, said: str) -> str:
+    """The HTML of a progress bar, 0 … 1, and a few words; for `status`."""
+    return f'<div class="kx-progress"><i style="width:{share:.1%}"></i></div><span>{said}</span>'
+
+
+def status(value: str = "", **options: Any) -> gr.HTML:
+    """The line that shows the progress of a run; announced to screen readers."""
+    return gr.HTML(
+        value,
+        html_template='<div class="kx-status" role="status">${value}</div>',
+        js_on_load=None,
+        **options,
+    )
+
+
 def guard(function: Callable) -> Callable:
     """The function with every InputError turned into the page's toast; works for functions and generators."""
     return _worded(function, _toast)

@@ -8,18 +8,15 @@ match.change(Duel(stop_gradient=False))  # from another thread: takes effect at 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 
+from shared.live import LiveRun
 from spaces.simsiam.data import Images
 from spaces.simsiam.live import Frame, State, advance, start
 from spaces.simsiam.settings import Settings
 
 OWN = ("stop_gradient", "predictor", "predictor_rate", "target", "batch_norm")
 """The fields in which the second run may differ from the first."""
-SLICE = 0.25  # seconds of both runs together: the page gets about four pictures a second
-LONGEST = 1800  # seconds of computing that one match may take
 
 
 @dataclass(frozen=True)
@@ -43,17 +40,20 @@ class Duel(Settings):
         return Settings(**shared), Settings(**shared | {name: getattr(self, f"other_{name}") for name in OWN})
 
 
-class Match:
+class Match(LiveRun):
     """One visitor's two runs and what was measured so far."""
 
     def __init__(self):
+        super().__init__()
         self.duel: Duel | None = None
+        self.images: Images | None = None  # of a visitor's own zip
         self.states: list[State] = []
         self.frames: tuple[list[Frame], list[Frame]] = ([], [])
         self.changes: list[tuple[int, str]] = []
-        self.seconds = 0.0
-        self.running = False
-        self._runner = 0  # whoever holds this number may go on: a second start takes over from the first
+
+    @property
+    def started(self) -> bool:
+        return bool(self.states)
 
     @property
     def step(self) -> int:
@@ -61,18 +61,17 @@ class Match:
         return self.states[-1].step if self.states else 0
 
     @property
-    def done(self) -> bool:
-        """Whether there is nothing to go on with."""
-        return not self.states or self.step >= self.duel.steps or self.seconds > LONGEST
+    def goal(self) -> int:
+        return self.duel.steps
 
     @property
     def rate(self) -> float:
         """Steps a second of computing, both runs counted."""
         return 2 * self.step / self.seconds if self.seconds else 0.0
 
-    def begin(self, duel: Duel, images: Images | None = None) -> None:
+    def begin(self, duel: Duel) -> None:
         """Fresh networks for both runs, from one seed; raises InputError and then leaves the old match as it was."""
-        states = [start(settings, images) for settings in duel.runs()]
+        states = [start(settings, self.images) for settings in duel.runs()]
         self.pause()
         self.duel, self.states, self.seconds = duel, states, 0.0
         self.frames, self.changes = ([], []), []
@@ -94,29 +93,7 @@ class Match:
         if changed and self.step:
             self.changes.append((self.step, ", ".join(changed)))
 
-    def pause(self) -> None:
-        """Let whoever runs the match stop after the present slice."""
-        self._runner += 1
-
-    def advance(self, steps: int) -> None:
-        """Both runs `steps` further."""
-        began = time.perf_counter()
+    def _advance(self, steps: int) -> None:
         for i, settings in enumerate(self.duel.runs()):
             self.states[i], frames = advance(self.states[i], settings, steps)
             self.frames[i].extend(frames)
-        self.seconds += time.perf_counter() - began
-
-    def run(self) -> Iterator[None]:
-        """Advance slice by slice until paused, taken over, or done."""
-        self._runner += 1
-        mine, steps = self._runner, 1
-        self.running = True
-        try:
-            while not self.done and self._runner == mine:
-                began = time.perf_counter()
-                self.advance(min(steps, self.duel.steps - self.step))
-                spent = time.perf_counter() - began
-                steps = max(1, min(2 * steps, round(steps * SLICE / spent)))
-                yield
-        finally:
-            self.running = False

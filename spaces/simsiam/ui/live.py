@@ -7,7 +7,6 @@ import dataclasses
 import html
 import io
 import math
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -230,12 +229,7 @@ def status(match: Match) -> str:
         f"{match.step} / {match.duel.steps} 步{pick(paused, 'zh')} · 每秒 {match.rate:.0f} 步（两个运行合计）",
         f"{match.step} of {match.duel.steps} steps{pick(paused, 'en')} · {match.rate:.0f} steps a second in total",
     )
-    return bar(share, said)
-
-
-def bar(share: float, said: str) -> str:
-    """A progress bar, 0 … 1, and a few words."""
-    return f'<div class="kx-progress"><i style="width:{share:.1%}"></i></div><span>{said}</span>'
+    return parts.progress(share, said)
 
 
 def view_strip(duel: Duel, images: data.Images | None) -> str:
@@ -259,18 +253,6 @@ def view_strip(duel: Duel, images: data.Images | None) -> str:
     return f'<figure class="kx-figure"><figcaption class="kx-caption">{said}</figcaption>{picture}</figure>'
 
 
-class Visitor:
-    """What one visitor's browser session holds: the match, and the images of a zip."""
-
-    def __init__(self):
-        self.match = Match()
-        self.images: data.Images | None = None
-        self.lock = threading.Lock()  # slices of one visitor never overlap
-
-    def __deepcopy__(self, memo) -> Visitor:
-        return Visitor()  # gradio copies a State's first value for each session
-
-
 @dataclass(frozen=True)
 class Live:
     """What another view needs to set this one's knobs and start it."""
@@ -284,7 +266,7 @@ class Live:
 
 def build(page: Page, tabs: gr.Tabs) -> Live:
     """Draw the view."""
-    visitor = gr.State(Visitor(), time_to_live=3600)
+    match = gr.State(Match(), time_to_live=3600)
     first = picture(Match())
     with gr.Row(elem_classes="kx-try"):
         presets = [gr.Button(label, size="sm") for label, _ in TRY]
@@ -294,7 +276,7 @@ def build(page: Page, tabs: gr.Tabs) -> Live:
         resume = gr.Button(tr("继续", "Continue"), elem_id="simsiam-resume", min_width=100)
         step = gr.Button(tr("走一步", "One step"), elem_id="simsiam-step", min_width=100)
         link = page.link_button("live")
-    progress = gr.HTML(first[-1], html_template='<div class="kx-status" role="status">${value}</div>', js_on_load=None)
+    progress = parts.status(first[-1])
     said = parts.verdict(first[-2])
     with gr.Row(elem_classes="kx-grid"):
         clouds = [parts.figure(spec) for spec in first[:2]]
@@ -326,10 +308,10 @@ def build(page: Page, tabs: gr.Tabs) -> Live:
     outputs = [*clouds, *curves, eigenvalues, said, progress]
     view = page.view("live", Duel, knobs, link, tabs=tabs)
     start.click(None, order, None, js=view.keep)
-    starting = (guard(begin), [visitor, *order], outputs)
+    starting = (guard(begin), [match, *order], outputs)
     start.click(*starting, **RUN)
-    _listen(visitor, order, outputs, {"pause": pause, "resume": resume, "step": step}, knobs)
-    _listen_data(visitor, order, knobs, strip, upload, uploaded)
+    _listen(match, order, outputs, {"pause": pause, "resume": resume, "step": step}, knobs)
+    _listen_data(match, order, knobs, strip, upload, uploaded)
     for (_, changes), button in zip(TRY, presets, strict=True):
         wanted = Duel(**changes)
         values = [knob_value(getattr(wanted, f.name)) for f in dataclasses.fields(Duel)]
@@ -339,10 +321,10 @@ def build(page: Page, tabs: gr.Tabs) -> Live:
     return Live(order, starting)
 
 
-def begin(visitor: Visitor, *values) -> Iterator[list[str]]:
+def begin(match: Match, *values) -> Iterator[list[str]]:
     """Start both runs anew and show them until paused or done."""
     duel = duel_of(*values)
-    if duel.dataset == "images" and visitor.images is None:
+    if duel.dataset == "images" and match.images is None:
         raise InputError(
             "dataset", "请先在“更多旋钮”里上传一个图片压缩包。", "upload a zip of images under “More knobs” first."
         )
@@ -350,82 +332,80 @@ def begin(visitor: Visitor, *values) -> Iterator[list[str]]:
         for share in cifar.fetch():
             yield [
                 *[gr.skip()] * (SHOWN - 1),
-                bar(share, tr("下载 CIFAR-10（170 MB）", "downloading CIFAR-10 (170 MB)")),
+                parts.progress(share, tr("下载 CIFAR-10（170 MB）", "downloading CIFAR-10 (170 MB)")),
             ]
-    visitor.match.pause()
-    with visitor.lock:
-        visitor.match.begin(duel, visitor.images)
-    yield from go_on(visitor)
+    match.pause()
+    with match.lock:
+        match.begin(duel)
+    yield from go_on(match)
 
 
-def go_on(visitor: Visitor) -> Iterator[list[str]]:
+def go_on(match: Match) -> Iterator[list[str]]:
     """Show the match slice by slice."""
-    match = visitor.match
     if not match.states:
         raise InputError("continue", "请先按“开始”。", "press start first.")
     if match.done:
         raise InputError(
             "steps", "已经走完；请增加步数，或重新开始。", "the run is at its end: raise the steps, or start again."
         )
-    with visitor.lock:
+    with match.lock:
         for _ in match.run():
             yield picture(match)
     yield picture(match)
 
 
-def one_step(visitor: Visitor, *values) -> list[str]:
+def one_step(match: Match, *values) -> list[str]:
     """One step of both runs, starting them if there are none."""
-    match = visitor.match
     match.pause()
-    with visitor.lock:
+    with match.lock:
         if not match.states:
-            match.begin(duel_of(*values), visitor.images)
+            match.begin(duel_of(*values))
         match.advance(1)
     return picture(match)
 
 
-def change(visitor: Visitor, *values) -> None:
+def change(match: Match, *values) -> None:
     """A knob was turned: the running match follows from its next slice."""
-    visitor.match.change(duel_of(*values))
+    match.change(duel_of(*values))
 
 
-def _listen(visitor: gr.State, order: list, outputs: list, buttons: dict[str, gr.Button], knobs: dict) -> None:
-    buttons["resume"].click(guard(go_on), [visitor], outputs, **RUN)
-    buttons["step"].click(guard(one_step), [visitor, *order], outputs, **RUN)
-    buttons["pause"].click(lambda v: v.match.pause(), [visitor], None, **RUN)
-    gr.on([k.input for k in knobs.values()], guard(change), [visitor, *order], None, trigger_mode="always_last", **RUN)
+def _listen(match: gr.State, order: list, outputs: list, buttons: dict[str, gr.Button], knobs: dict) -> None:
+    buttons["resume"].click(guard(go_on), [match], outputs, **RUN)
+    buttons["step"].click(guard(one_step), [match, *order], outputs, **RUN)
+    buttons["pause"].click(lambda v: v.pause(), [match], None, **RUN)
+    gr.on([k.input for k in knobs.values()], guard(change), [match, *order], None, trigger_mode="always_last", **RUN)
 
 
 def _listen_data(
-    visitor: gr.State, order: list, knobs: dict, strip: gr.HTML, upload: gr.File, uploaded: gr.HTML
+    match: gr.State, order: list, knobs: dict, strip: gr.HTML, upload: gr.File, uploaded: gr.HTML
 ) -> None:
     quiet = QUIET | {"trigger_mode": "always_last"}
 
-    def show_views(visitor: Visitor, *values) -> str:
+    def show_views(match: Match, *values) -> str:
         duel = duel_of(*values)
-        ready = visitor.images is not None if duel.dataset == "images" else data.available(duel.dataset)
-        return view_strip(duel, visitor.images) if ready else gr.skip()
+        ready = match.images is not None if duel.dataset == "images" else data.available(duel.dataset)
+        return view_strip(duel, match.images) if ready else gr.skip()
 
-    def take(visitor: Visitor, path: str | None):
+    def take(match: Match, path: str | None):
         if not path:
             return gr.skip(), gr.skip()
         try:
-            visitor.images, skipped = data.read_zip(path)
+            match.images, skipped = data.read_zip(path)
         except InputError as error:
             zh, en = html.escape(error.zh), html.escape(error.en)
             said = markup(f"<b class=bad>无法读取</b>：{zh}", f"<b class=bad>Not read</b>: {en}")
             return gr.update(value=said, visible=True), gr.skip()
         names = html.escape(", ".join(f"{name} ({en})" for name, _, en in skipped[:5]))
-        count = len(visitor.images.train) + len(visitor.images.held_out)
-        classes = len(visitor.images.classes)
+        count = len(match.images.train) + len(match.images.held_out)
+        classes = len(match.images.classes)
         zh, en = f"读入 {count} 张图片，{classes} 个类别。", f"{count} images, {classes} classes."
         if skipped:
             zh, en = f"{zh}跳过 {len(skipped)} 个文件：{names}", f"{en} {len(skipped)} files skipped: {names}"
         return gr.update(value=markup(zh, en), visible=True), "images"
 
     shown = [knobs[name].input for name in ("augmentations", "strength", "dataset", "seed")]
-    gr.on(shown, guard(show_views), [visitor, *order], strip, **quiet)
-    knobs["dataset"].change(guard(show_views), [visitor, *order], strip, **quiet)
-    upload.upload(take, [visitor, upload], [uploaded, knobs["dataset"]], **quiet).then(
-        guard(show_views), [visitor, *order], strip, **quiet
+    gr.on(shown, guard(show_views), [match, *order], strip, **quiet)
+    knobs["dataset"].change(guard(show_views), [match, *order], strip, **quiet)
+    upload.upload(take, [match, upload], [uploaded, knobs["dataset"]], **quiet).then(
+        guard(show_views), [match, *order], strip, **quiet
     )

@@ -1,0 +1,74 @@
+"""A run under a visitor's hands: advanced in slices, paused, stepped, taken over by a second start, bounded in time.
+
+An experiment derives its own run from `LiveRun`; the page shows it after each slice. On ZeroGPU a call is a fork, so
+`_advance` gets and keeps plain states, never an open process.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+SLICE = 0.25  # seconds of computing between two pictures: about four a second
+LONGEST = 1800  # seconds of computing that one run may take
+
+
+class LiveRun:
+    """One visitor's run; `started`, `step`, `goal` and `_advance` are the experiment's."""
+
+    def __init__(self):
+        self.seconds = 0.0
+        self.running = False
+        self.lock = threading.Lock()  # slices of one visitor never overlap
+        self._runner = 0  # whoever holds this number may go on: a second start takes over from the first
+
+    def __deepcopy__(self, memo) -> LiveRun:
+        return type(self)()  # gradio copies a State's first value for each session
+
+    @property
+    def started(self) -> bool:
+        """Whether there is a run at all."""
+        raise NotImplementedError
+
+    @property
+    def step(self) -> int:
+        """Steps made so far."""
+        raise NotImplementedError
+
+    @property
+    def goal(self) -> int:
+        """Steps at which the run is over."""
+        raise NotImplementedError
+
+    def _advance(self, steps: int) -> None:
+        raise NotImplementedError
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing to go on with."""
+        return not self.started or self.step >= self.goal or self.seconds > LONGEST
+
+    def pause(self) -> None:
+        """Let whoever runs it stop after the present slice."""
+        self._runner += 1
+
+    def advance(self, steps: int) -> None:
+        """`steps` further, and the time that it took."""
+        began = time.perf_counter()
+        self._advance(steps)
+        self.seconds += time.perf_counter() - began
+
+    def run(self) -> Iterator[None]:
+        """Advance slice by slice until paused, taken over, or done."""
+        self._runner += 1
+        mine, steps = self._runner, 1
+        self.running = True
+        try:
+            while not self.done and self._runner == mine:
+                before = self.seconds
+                self.advance(min(steps, self.goal - self.step))
+                steps = max(1, min(2 * steps, round(steps * SLICE / (self.seconds - before))))
+                yield
+        finally:
+            self.running = False
