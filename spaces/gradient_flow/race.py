@@ -21,6 +21,7 @@ from shared import accelerator
 from shared.experiment import InputError, choice, choices, number
 from spaces.gradient_flow.racers import PATHS, Racer, make
 from spaces.gradient_flow.settings import CELLS
+from spaces.gradient_flow.sweep import flushed
 from spaces.gradient_flow.tasks import MOST_DELAY, MOST_SYMBOLS, Batch, task
 
 CHOICES = {"task": ("copy", "adding"), "optimizer": ("adam", "sgd"), "clip_by": ("norm", "value")}
@@ -201,26 +202,29 @@ class _Lane:
         """Train on one batch, and measure if it is time."""
         if self.out:
             return
-        self.optimizer.zero_grad()
-        z, driven = self.racer(batch.x.to(self.device), len(batch.y), self.cut)
-        driven.retain_grad()
-        loss, accuracy = self.task.score(z, batch.y.to(self.device))
-        loss.backward()
-        gradients = [p.grad for p in self.racer.parameters() if p.grad is not None]
-        norms = clip_(gradients, self.settings.clip, self.settings.clip_by)
-        finite = math.isfinite(norms[0]) and math.isfinite(float(loss.detach()))
+        with flushed():  # vanishing gradients are denormal numbers before they are zero
+            loss, accuracy, arrived = self._backward(batch)
+            gradients = [p.grad for p in self.racer.parameters() if p.grad is not None]
+            norms = clip_(gradients, self.settings.clip, self.settings.clip_by)
+        finite = math.isfinite(norms[0]) and math.isfinite(loss)
         if frame_at(step) or not finite:
-            share = _share(driven.grad, batch.needed.to(self.device))
-            half_life = self._half_life(batch) if half_life_at(step) or not finite else None
-            values = float(loss.detach()), float(loss.detach()) / self.task.baseline, float(accuracy)
-            self.frames.append(Frame(step, *values, *norms, share, half_life, not finite))
+            share = _share(arrived, batch.needed.to(self.device))
+            half_life = self.racer.half_life(batch.x[:, 0].to(self.device)) if half_life_at(step) else None
+            relative = loss / self.task.baseline
+            self.frames.append(Frame(step, loss, relative, accuracy, *norms, share, half_life, not finite))
         if finite:
             self.optimizer.step()
         else:
             self.out = step
 
-    def _half_life(self, batch: Batch) -> float:
-        return self.racer.half_life(batch.x[:, 0].to(self.device))
+    def _backward(self, batch: Batch) -> tuple[float, float, torch.Tensor]:
+        """Loss, accuracy, and the gradient (T, B, …) where the inputs enter; those of the parameters are in place."""
+        self.optimizer.zero_grad()
+        z, driven = self.racer(batch.x.to(self.device), len(batch.y), self.cut)
+        driven.retain_grad()
+        loss, accuracy = self.task.score(z, batch.y.to(self.device))
+        loss.backward()
+        return float(loss.detach()), float(accuracy), driven.grad
 
 
 def _optimizer(racer: Racer, settings: Race, state: dict | None) -> torch.optim.Optimizer:

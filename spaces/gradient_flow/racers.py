@@ -10,6 +10,7 @@ which leaves the last step its own input only.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING
@@ -19,7 +20,9 @@ from torch import Tensor, nn
 
 from spaces.gradient_flow.cells import CARRIED, GATES, Cell
 from spaces.gradient_flow.draw import draw_block, draw_cell
+from spaces.gradient_flow.half_life import half_life, rate
 from spaces.gradient_flow.settings import Flow
+from spaces.gradient_flow.sweep import sweep
 from spaces.gradient_flow.tasks import LONGEST, task
 from spaces.gradient_flow.transformer import log10_norms
 
@@ -69,15 +72,9 @@ class Recurrent(Racer):
 
     @torch.no_grad()
     def half_life(self, x: Tensor) -> float:
-        """Steps in which ‖∂s_T/∂s_t‖ halves on one sequence x (T, D), by its mean decay from s_T back to s_0."""
-        line = self.cell.run(x)
-        rows, log, first = line.seed(), 0.0, math.log(float(line.seed().norm()))
-        for t in range(len(line), 0, -1):
-            rows = line.pull(rows, t)
-            size = float(rows.norm())
-            rows, log = rows / (size or 1.0), log + (math.log(size) if size else -math.inf)
-        last = float(line.reduce(rows, 0).norm())
-        return _half_life((math.log(last) if last else -math.inf) + log - first, len(line))
+        """Steps in which ‖∂s_T/∂s_t‖ halves on one sequence x (T, D): as in the Flow view, at present, in float64."""
+        cell = Cell(self.name, *(p.detach().cpu().double() for p in (self.W, self.U, self.b)))
+        return half_life(rate(sweep(cell.run(x.cpu().double()))[0].numpy()))
 
 
 class Attending(Racer):
@@ -100,12 +97,9 @@ class Attending(Racer):
 
     @torch.no_grad()
     def half_life(self, x: Tensor) -> float:
-        """Steps in which ‖∂out_T/∂x_t‖ halves on one sequence x (T, D), by its mean decay to the first input.
-
-        It is taken from the last input but one: the last has a residual path of its own.
-        """
-        norms = log10_norms(self.block, x @ self.embedding.T)[0]
-        return _half_life(float(norms[0] - norms[-2]) * math.log(10), len(norms) - 2)
+        """Steps in which ‖∂out_T/∂x_t‖ halves on one sequence x (T, D)."""
+        block = copy.deepcopy(self.block).cpu().double()
+        return half_life(rate(log10_norms(block, (x @ self.embedding.T).cpu().double())[0].numpy()))
 
 
 def make(name: str, settings: Race) -> Racer:
@@ -122,10 +116,3 @@ def _flow(settings: Race) -> Flow:
 
 def _detached(module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
     return (inputs[0].detach(),)
-
-
-def _half_life(change: float, steps: int) -> float:
-    """Of a norm whose logarithm changes by so much in so many steps; infinite if it does not fall, NaN if not known."""
-    if math.isnan(change):
-        return math.nan
-    return -steps * math.log(2) / change if change < 0 else math.inf
