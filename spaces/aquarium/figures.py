@@ -56,10 +56,11 @@ def evenness(swept: Sweep) -> str:
         swept,
         "aquarium-evenness",
         {kind: np.log10(np.maximum(cv, SMALLEST)) for kind, cv in swept.variation.items()},
-        plots.axis(tr("流量的变异系数", "coefficient of variation"), (np.log10(SMALLEST), 1), log=True),
+        plots.axis(tr("流量变异系数", "variation of flow"), (np.log10(SMALLEST), 1), log=True),
         tr(
-            "越低越均匀。同程不论怎么拧都贴着底；梳形要靠小孔（也就是更大的吸力）才均匀。",
-            "Lower is more even. Equal paths stay at the floor; a comb gets even by small holes, that is by suction.",
+            "变异系数越低越均匀。同程不论怎么拧都贴着底；梳形要靠小孔（也就是更大的吸力）才均匀。",
+            "Coefficient of variation: lower is more even. Equal paths stay at the floor; a comb gets even by small "
+            "holes, that is by suction.",
         ),
     )
 
@@ -70,7 +71,7 @@ def suction(swept: Sweep) -> str:
         swept,
         "aquarium-suction",
         {kind: np.log10(p) for kind, p in swept.suction.items()},
-        plots.axis(tr("水泵须提供的吸力（Pa）", "suction the pump must supply (Pa)"), log=True),
+        plots.axis(tr("吸力（Pa）", "suction (Pa)"), log=True),
         tr(
             "均匀的代价：孔越小，水泵越吃力（98 Pa 是 1 厘米水柱）。",
             "The price of evenness: the smaller the holes, the harder the pump works (98 Pa are 1 cm of water).",
@@ -81,14 +82,19 @@ def suction(swept: Sweep) -> str:
 def _swept(swept: Sweep, name: str, lines: dict[str, np.ndarray], y: dict, caption: str) -> str:
     logarithmic = swept.name != "taper"
     x = np.log10(swept.values) if logarithmic else swept.values
-    ticks = _decades(swept.values) if logarithmic else {}
+    ticks = decades(swept.values) if logarithmic else {}
     layers = [plots.line(x, v, LAYOUT_NAMES[k], LAYOUT_COLOURS[k], width=2.5) for k, v in lines.items()]
     return plots.figure(name, plots.axis(KNOB_NAMES[swept.name], **ticks), y, layers, caption=caption, aspect=0.5)
 
 
-def _decades(values: np.ndarray) -> dict:
-    """Ticks at 1, 2, 5 and their multiples by ten, for values drawn by their logarithm."""
-    marks = [m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5) if values[0] <= m * 10.0**e <= values[-1] * 1.0001]
+def decades(values: np.ndarray, few: bool = False) -> dict:
+    """Ticks at 1, 2, 5 (few: 1 alone) and their multiples by ten, for values drawn by their logarithm."""
+    marks = [
+        m * 10.0**e
+        for e in range(-9, 7)
+        for m in ((1,) if few else (1, 2, 5))
+        if values[0] <= m * 10.0**e <= values[-1] * 1.0001
+    ]
     return {"ticks": [float(np.log10(m)) for m in marks], "names": [f"{m:g}" for m in marks]}
 
 
@@ -150,7 +156,7 @@ def danger(run: Run) -> str:
     return plots.figure(
         "aquarium-danger",
         plots.axis(DAY, (0, run.tank.days)),
-        plots.axis(tr("浓度 ÷ 有害限值", "concentration over the limit of harm"), (-3, None), log=True),
+        plots.axis(tr("浓度 ÷ 有害限值", "÷ limit of harm"), (-3, None), log=True),
         [*_done(run), plots.rule("hline", 0, tr("以上伤鱼", "above: fish are harmed"), plots.ACCENT), *lines],
         caption=tr(
             f"pH {run.tank.ph:g}、{run.tank.temperature:g} °C 下，氨里有毒的非离子氨，和亚硝酸盐：越过横线就伤鱼。",
@@ -204,17 +210,20 @@ def destinations(run: Run) -> dict[str, float]:
 def balance(run: Run) -> str:
     """Where all the nitrogen is at the end, mg."""
     sums = destinations(run)
-    x = np.arange(1, len(sums) + 1)
+    layers = []
+    for row, (name, mass) in zip(range(len(sums), 0, -1), sums.items(), strict=True):
+        layers.append(plots.line([0, mass], [row - 0.15] * 2, "", plots.COUNTER, width=7))
+        layers.append(plots.texts([0], [row], [DESTINATIONS[name][0]], plots.INK))
     return plots.figure(
         "aquarium-balance",
-        plots.axis("", (0.4, len(x) + 0.6), ticks=x.tolist(), names=[DESTINATIONS[n][0] for n in sums]),
         plots.axis(tr("氮（mg）", "nitrogen (mg)"), (0, None)),
-        [plots.bars(x, list(sums.values()), tr("最后一天", "on the last day"), plots.COUNTER)],
+        plots.axis("", (0.5, len(sums) + 0.8), ticks=[], names=[]),
+        layers,
         caption=tr(
-            f"进来的每一毫克氮最后在哪里：账目差 {_power(run.imbalance, 'zh')}。",
-            f"Where every mg of nitrogen ended up: the books differ by {_power(run.imbalance, 'en')}.",
+            f"进来的每一毫克氮，最后一天在哪里：账目差 {_power(run.imbalance, 'zh')}。",
+            f"Where every mg of nitrogen is on the last day: the books differ by {_power(run.imbalance, 'en')}.",
         ),
-        aspect=0.5,
+        aspect=0.7,
     )
 
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from shared import plots
 from shared.i18n import tr
-from spaces.aquarium.figures import DAY, SERIES
+from spaces.aquarium.figures import DAY, SERIES, decades
 from spaces.aquarium.fit import Band, Fit
 from spaces.aquarium.parameters import PARAMETERS
 from spaces.aquarium.plan import Plan
 from spaces.aquarium.readings import SERIES as MEASURED
-from spaces.aquarium.verdicts import Judgement, Outcome, drivers, vote
+from spaces.aquarium.verdicts import Judgement, Outcome, chance_level, drivers, vote
 from spaces.aquarium.water import LIMITS
 
 TANKS = {  # name → (label, colour)
@@ -23,6 +23,8 @@ TANKS = {  # name → (label, colour)
     "ceramsite": (tr("没有陶粒", "no ceramsite"), plots.ACCENT),
     "plants": (tr("没有水草", "no plants"), "class-4"),
 }
+LEAD = 10
+"""Days before the removal from which tanks are compared: earlier they are one and the same."""
 QUANTITIES = {  # name → (label of y, limit of harm, what to see)
     "nh3": (
         tr("非离子氨（mg N/L）", "un-ionised ammonia (mg N/L)"),
@@ -56,13 +58,18 @@ def comparison(judged: Judgement, quantity: str = "no2") -> str:
     """One quantity in all four tanks against time."""
     label, caption = QUANTITIES[quantity]
     tank = judged.runs["complete"].tank
+    first = max(0, tank.removal_day - LEAD) if judged.runs["pump"].tank.removed != "none" else 0
     layers = [plots.rule("vline", tank.removal_day, tr("撤去", "taken out"), dash=True)]
     if quantity in LIMITS:
         layers.append(plots.rule("hline", LIMITS[quantity].harm, tr("有害", "harm"), plots.ACCENT, dash=True))
+    top = LIMITS[quantity].harm if quantity in LIMITS else 0.0
     for name, run in judged.runs.items():
-        layers.append(plots.line(run.day, run.concentration(quantity), *TANKS[name], width=2.5))
-    x = plots.axis(DAY, (0, tank.days))
-    return plots.figure(f"aquarium-{quantity}", x, plots.axis(label, (0, None)), layers, caption=caption, aspect=0.55)
+        seen = run.day >= first
+        values, wide = run.concentration(quantity)[seen], 5 if name == "complete" else 2.5
+        layers.append(plots.line(run.day[seen], values, *TANKS[name], width=wide))
+        top = max(top, float(values.max()))
+    x, y = plots.axis(DAY, (first, tank.days)), plots.axis(label, (0, 1.08 * top))
+    return plots.figure(f"aquarium-{quantity}", x, y, layers, caption=caption, aspect=0.55)
 
 
 def hazards(outcomes: Sequence[Outcome], quantity: str = "hazard") -> str:
@@ -75,9 +82,9 @@ def hazards(outcomes: Sequence[Outcome], quantity: str = "hazard") -> str:
         if len(over):
             layers.append(plots.line([column - 0.35, column + 0.35], [np.log10(max(np.median(over), 1e-4))] * 2))
     names = [label for label, _ in TANKS.values()]
-    what = tr("氨或亚硝酸盐 ÷ 有害限值", "ammonia or nitrite over its limit")
+    what = tr("氨、亚硝酸盐 ÷ 限值", "NH₃, nitrite ÷ limit")
     if quantity == "nitrate":
-        what = tr("硝酸盐 ÷ 有害限值", "nitrate over its limit")
+        what = tr("硝酸盐 ÷ 限值", "nitrate ÷ limit")
     return plots.figure(
         f"aquarium-{quantity}s",
         plots.axis("", (0.4, 4.6), ticks=[1, 2, 3, 4], names=names),
@@ -95,7 +102,8 @@ def hazards(outcomes: Sequence[Outcome], quantity: str = "hazard") -> str:
 def decisive(outcomes: Sequence[Outcome], removed: str) -> str:
     """The parameters that decide how bad the tank without something gets: Spearman's ρ, strongest at the top."""
     ranked = drivers(outcomes, removed)
-    layers = [plots.rule("vline", 0)]
+    chance = chance_level(len(outcomes))
+    layers = [plots.rule("vline", 0), *(plots.rule("vline", side * chance, dash=True) for side in (-1, 1))]
     for row, (name, rho) in zip(range(len(ranked), 0, -1), ranked, strict=True):
         layers.append(plots.line([0, rho], [row, row], "", TANKS[removed][1], width=6))
         layers.append(plots.texts([-0.98], [row + 0.1], [tr(PARAMETERS[name].zh, PARAMETERS[name].en)]))
@@ -105,9 +113,9 @@ def decisive(outcomes: Sequence[Outcome], removed: str) -> str:
         plots.axis("", (0.4, max(len(ranked), 1) + 0.8), ticks=[], names=[]),
         layers,
         caption=tr(
-            "哪些没人量过的参数左右结论：杠越长越要紧，向右更险，向左更稳。",
-            "Which unmeasured parameters decide: the longer the bar the more; to the right for worse, to the left for "
-            "better.",
+            "哪些没人量过的参数左右结论：向右更险，向左更稳；虚线之内可能只是偶然。",
+            "Which unmeasured parameters decide: to the right for worse, to the left for better; within the dashed "
+            "lines it may be chance.",
         ),
         aspect=0.6,
     )
@@ -125,7 +133,7 @@ def votes(outcomes: Sequence[Outcome]) -> str:
     return plots.figure(
         "aquarium-votes",
         plots.axis("", (0.4, 3.6), ticks=x.tolist(), names=[TANKS[name][0] for name in told]),
-        plots.axis(tr("说它不可或缺的比例（%）", "share that calls it essential (%)"), (0, 100)),
+        plots.axis(tr("说不可或缺（%）", "call it essential (%)"), (0, 100)),
         [
             plots.bars(x, acute, of_acute, plots.ACCENT, width=0.38, offset=-0.2),
             plots.bars(x, nitrate, of_nitrate, plots.GREY, width=0.38, offset=0.2),
@@ -165,19 +173,23 @@ def fitted(fit: Fit, band: Band | None = None) -> str:
 
 def estimates(fit: Fit) -> str:
     """Every fitted parameter over its default, with its 95 % interval, on a logarithmic scale."""
-    y = np.arange(len(fit.estimates), 0, -1)
+    over = [(np.array([e.low, e.value, e.high]) / PARAMETERS[e.name].value, e) for e in fit.estimates]
+    low = min(0.4, *(float(r[0]) / 1.2 for r, _ in over))
+    high = max(2.5, *(float(r[2]) * 1.2 for r, _ in over))
     layers = [plots.rule("vline", 0, tr("默认值", "default"), dash=True)]
-    for row, e in zip(y, fit.estimates, strict=True):
-        default = PARAMETERS[e.name].value
+    for row, (ratio, e) in zip(range(len(over), 0, -1), over, strict=True):
         colour = plots.COUNTER if e.determined else plots.GREY
-        layers.append(plots.line(np.log10([e.low / default, e.high / default]), [row, row], "", colour, width=4))
-        layers.append(plots.points([np.log10(e.value / default)], [row], "", colour, size=6, ring=True))
-        note = tr(PARAMETERS[e.name].zh, PARAMETERS[e.name].en)
-        layers.append(plots.texts([np.log10(e.low / default)], [row + 0.16], [note]))
+        layers.append(plots.line(np.log10(ratio[[0, 2]]), [row, row], "", colour, width=4))
+        layers.append(plots.points([np.log10(ratio[1])], [row], "", colour, size=6, ring=True))
+        layers.append(plots.texts([np.log10(low)], [row + 0.16], [tr(PARAMETERS[e.name].zh, PARAMETERS[e.name].en)]))
     return plots.figure(
         "aquarium-estimates",
-        plots.axis(tr("拟合值 ÷ 默认值", "fitted over default"), log=True),
-        plots.axis("", (0.4, len(y) + 0.6), ticks=y.tolist(), names=[""] * len(y)),
+        plots.axis(
+            tr("拟合值 ÷ 默认值", "fitted over default"),
+            (np.log10(low), np.log10(high)),
+            **decades(np.array([low, high]), few=high / low > 300),
+        ),
+        plots.axis("", (0.4, len(over) + 0.8), ticks=[], names=[]),
         layers,
         caption=tr(
             "每个参数的 95% 区间；灰色的，你的读数定不下来。",

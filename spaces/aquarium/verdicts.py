@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import qmc, spearmanr
+from scipy.stats import norm, qmc, spearmanr
 
 from shared.experiment import InputError
 from spaces.aquarium.parameters import PARAMETERS, Values
@@ -153,3 +153,8 @@ def drivers(outcomes: Sequence[Outcome], removed: str, count: int = 6) -> list[t
         return []
     ranked = [(name, float(spearmanr([o.values[name] for o in outcomes], hazard)[0])) for name in PARAMETERS]
     return sorted(ranked, key=lambda pair: -abs(pair[1]))[:count]
+
+
+def chance_level(draws: int) -> float:
+    """|ρ| that none of the parameters reaches by chance in 95 % of studies with so many draws (Bonferroni)."""
+    return float(norm.ppf(1 - 0.025 / len(PARAMETERS)) / math.sqrt(draws - 1)) if draws > 1 else math.inf
