@@ -8,29 +8,29 @@ track.change(track.race.but(cut=("lstm.carry",)))   # from another thread: takes
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 
 from shared.i18n import tr
+from shared.live import LiveRun
 from spaces.gradient_flow.race import STRUCTURE, Frame, Race, State, advance, start
 
-SLICE = 0.25  # seconds: the page gets about four pictures a second
-LONGEST = 1800  # seconds of computing that one race may take
 RECENT = 5  # frames that "now" is the mean of: one batch alone is noisy
 
 
-class Track:
+class Track(LiveRun):
     """The race and what was measured so far; `frames` by cell, `changes` as (step, what changed)."""
 
     def __init__(self):
+        super().__init__()
         self.race: Race | None = None
         self.state: State | None = None
         self.frames: dict[str, list[Frame]] = {}
         self.changes: list[tuple[int, str]] = []
-        self.seconds = 0.0
-        self.running = False
-        self._runner = 0  # whoever holds this number may go on: a second start takes over from the first
+
+    @property
+    def started(self) -> bool:
+        return self.state is not None
 
     @property
     def step(self) -> int:
@@ -38,11 +38,13 @@ class Track:
         return self.state.step if self.state else 0
 
     @property
+    def goal(self) -> int:
+        return self.race.steps
+
+    @property
     def done(self) -> bool:
-        """Whether there is nothing to go on with."""
-        if self.state is None or len(self.state.diverged) == len(self.race.cells):
-            return True
-        return self.step >= self.race.steps or self.seconds > LONGEST
+        """Whether there is nothing to go on with: over, or every cell has diverged."""
+        return super().done or len(self.state.diverged) == len(self.race.cells)
 
     @property
     def rate(self) -> float:
@@ -66,32 +68,10 @@ class Track:
         if self.step and (said := difference(before, self.race)):
             self.changes.append((self.step, said))
 
-    def pause(self) -> None:
-        """Let whoever runs the race stop after the present slice."""
-        self._runner += 1
-
-    def advance(self, steps: int) -> None:
-        """Every cell `steps` further."""
-        began = time.perf_counter()
+    def _advance(self, steps: int) -> None:
         self.state, frames = advance(self.state, self.race, steps)
         for name, more in frames.items():
             self.frames[name].extend(more)
-        self.seconds += time.perf_counter() - began
-
-    def run(self) -> Iterator[None]:
-        """Advance slice by slice until paused, taken over, or done."""
-        self._runner += 1
-        mine, steps = self._runner, 1
-        self.running = True
-        try:
-            while not self.done and self._runner == mine:
-                began = time.perf_counter()
-                self.advance(min(steps, self.race.steps - self.step))
-                spent = time.perf_counter() - began
-                steps = max(1, min(2 * steps, round(steps * SLICE / spent)))
-                yield
-        finally:
-            self.running = False
 
 
 def accuracy(frames: Sequence[Frame]) -> float:
