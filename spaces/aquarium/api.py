@@ -15,6 +15,7 @@ from spaces.aquarium.settings import Tank
 from spaces.aquarium.tank import alarms, simulate
 from spaces.aquarium.water import LIMITS
 
+MOST_CHARACTERS = 10_000
 NOTE = "This is the project's model with parameters from the literature or assumed; the article measured nothing."
 
 
@@ -45,10 +46,15 @@ def _read(settings: str) -> tuple[Tank, dict[str, float]]:
     """The tank and the changed parameters; InputError names what is wrong."""
     if not isinstance(settings, str):
         raise InputError("settings", "须为一段 JSON 文本。", "must be JSON text.")
+    if len(settings) > MOST_CHARACTERS:
+        zh, en = f"不得超过 {MOST_CHARACTERS} 个字符。", f"must be at most {MOST_CHARACTERS} characters."
+        raise InputError("settings", zh, en)
     try:
         given = json.loads(settings) if settings.strip() else {}
-    except (json.JSONDecodeError, RecursionError):
+    except json.JSONDecodeError:
         given = None
+    except RecursionError:
+        raise InputError("settings", "嵌套太深。", "is nested too deeply.") from None
     if not isinstance(given, dict) or "parameters" not in given:
         return from_json(Tank, settings), {}
     changes = given.pop("parameters")

@@ -102,7 +102,7 @@ def hazards(outcomes: Sequence[Outcome], quantity: str = "hazard") -> str:
 def decisive(outcomes: Sequence[Outcome], removed: str) -> str:
     """The parameters that decide how bad the tank without something gets: Spearman's ρ, strongest at the top."""
     ranked = drivers(outcomes, removed)
-    chance = chance_level(len(outcomes))
+    chance = min(chance_level(len(outcomes)), 1.0)
     layers = [plots.rule("vline", 0), *(plots.rule("vline", side * chance, dash=True) for side in (-1, 1))]
     for row, (name, rho) in zip(range(len(ranked), 0, -1), ranked, strict=True):
         layers.append(plots.line([0, rho], [row, row], "", TANKS[removed][1], width=6))

@@ -5,12 +5,13 @@ is what keeps the complete tank from harm and the other not. Harm is NH₃ or ni
 water.py for a whole day. Try first: `judge(Tank())`.
 
 A model's verdict is as good as its parameters, so `sensitivity` asks again under draws from all their plausible ranges
-at once (a seeded Latin hypercube) and counts. Draws whose complete tank is itself in trouble say nothing about what is
+at once (a seeded Latin hypercube) and counts; `python -m spaces.aquarium.verdicts` prints it. Draws whose complete tank is itself in trouble say nothing about what is
 essential, for the author's tank was not: they are counted apart.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -158,3 +159,24 @@ def drivers(outcomes: Sequence[Outcome], removed: str, count: int = 6) -> list[t
 def chance_level(draws: int) -> float:
     """|ρ| that none of the parameters reaches by chance in 95 % of studies with so many draws (Bonferroni)."""
     return float(norm.ppf(1 - 0.025 / len(PARAMETERS)) / math.sqrt(draws - 1)) if draws > 1 else math.inf
+
+
+def main() -> None:
+    """Print the default verdict and the draws' vote in both situations, one Markdown row each."""
+    parser = argparse.ArgumentParser(description="the author's verdict under plausible parameters")
+    parser.add_argument("--draws", type=int, default=DRAWS)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    print("| situation | without | default: NH₃/NO₂, NO₃ over harm | essential for NH₃/NO₂ | for nitrate | author |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for situation in SITUATIONS:
+        default = judge(Tank(), situation=situation).outcome
+        told = vote(list(sensitivity(Tank(), options.draws, options.seed, situation)))
+        for name, v in told.items():
+            over = f"{default.hazard[name]:.2f}, {default.nitrate[name]:.2f}"
+            counted = f"{v.acute} of {v.asked} | {v.nitrate} of {v.asked_nitrate}"
+            print(f"| {situation} | {name} | {over} | {counted} | {'' if AUTHOR[name] else 'not '}essential |")
+
+
+if __name__ == "__main__":
+    main()

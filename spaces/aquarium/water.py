@@ -23,8 +23,9 @@ def ammonia_share(celsius: float, ph: Any) -> Any:
 
 
 def oxygen_saturation(celsius: float) -> float:
-    """mg/L in fresh water under air at sea level (Elmore & Hayes 1960)."""
-    return 14.652 - 0.41022 * celsius + 7.991e-3 * celsius**2 - 7.7774e-5 * celsius**3
+    """mg/L in fresh water under air at sea level (Benson & Krause 1984)."""
+    t = celsius + 273.15
+    return math.exp(-139.34411 + 1.575701e5 / t - 6.642308e7 / t**2 + 1.2438e10 / t**3 - 8.621949e11 / t**4)
 
 
 def arrhenius(kilojoules: float, celsius: float, reference: float = 30.0) -> float:
