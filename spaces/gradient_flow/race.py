@@ -37,7 +37,7 @@ LIMITS = {
     "steps": (1, 5000),
     "seed": (0, 2**31 - 1),
 }
-RATES = {"adam": 0.01, "sgd": 0.3}
+RATES = {"adam": 0.007, "sgd": 0.3}
 """The rate that each optimiser takes when `learning_rate` is 0."""
 STRUCTURE = ("task", "cells", "hidden", "forget_bias", "gain", "seed")
 """The fields that a race cannot change on its way."""
@@ -233,7 +233,7 @@ def _optimizer(racer: Racer, settings: Race, state: dict | None) -> torch.optim.
     else:
         optimizer = torch.optim.SGD(racer.parameters(), settings.rate, momentum=0.9, foreach=True)
     if state is not None:
-        optimizer.load_state_dict(state)
+        optimizer.load_state_dict(_cpu(state))  # which does not copy by itself
         for group in optimizer.param_groups:
             group["lr"] = settings.rate
     return optimizer
