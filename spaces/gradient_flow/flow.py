@@ -45,8 +45,8 @@ class CellFlow:
     """The first step whose state is not finite."""
     rate: float
     """Decades per step back, as half_life.rate measures it."""
-    predicted: float | None
-    """The half-life by the forget bias or the spectral radius."""
+    predicted_rate: float | None
+    """The same by the forget bias or the spectral radius."""
     by_the_gates: float | None
     """The half-life by the gates that were met."""
     clipping: Clipping | None
@@ -55,6 +55,11 @@ class CellFlow:
     def half_life(self) -> float:
         """Measured, in steps; inf where nothing is lost, NaN where it exploded."""
         return half_life.half_life(self.rate)
+
+    @property
+    def predicted(self) -> float | None:
+        """The half-life by the forget bias or the spectral radius."""
+        return None if self.predicted_rate is None else half_life.half_life(self.predicted_rate)
 
     @property
     def regime(self) -> str:
@@ -105,12 +110,12 @@ def exploded(line: Linearised) -> int | None:
 def cell_flow(name: str, settings: Flow, progress: Progress | None = None) -> CellFlow:
     """The flow of a recurrent cell drawn from the settings."""
     radius = spectral_radii(name, settings)[0].item() if name == "rnn" else 0.0
-    predicted = half_life.predicted(name, settings.forget_bias, radius)
-    return line_flow(trajectory(name, settings), settings, predicted, progress)
+    rate = half_life.predicted_rate(name, settings.forget_bias, radius)
+    return line_flow(trajectory(name, settings), settings, rate, progress)
 
 
 def line_flow(
-    line: Linearised, settings: Flow, predicted: float | None = None, progress: Progress | None = None
+    line: Linearised, settings: Flow, predicted_rate: float | None = None, progress: Progress | None = None
 ) -> CellFlow:
     """The flow along any run of a cell; of the settings only `spectral` and `clip` count."""
     burst = exploded(line)
@@ -125,7 +130,7 @@ def line_flow(
         gates,
         burst,
         half_life.rate(norms.numpy()),
-        predicted,
+        predicted_rate,
         None if burst else half_life.by_the_gates(line),
         clipping,
     )

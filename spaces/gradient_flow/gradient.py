@@ -33,12 +33,17 @@ def readout(width: int) -> Tensor:
 
 
 @torch.no_grad()
-def adjoint(line: Linearised) -> tuple[Tensor, Tensor]:
-    """∂L/∂a_t at every gate's pre-activation, (T, G, H), without its factor 10^exponent (T,), of any size."""
-    seed = line.seed()
-    rows, exponent = readout(len(seed)).to(seed)[None] @ seed, 0.0
-    deltas, exponents = [], []
+def adjoint(line: Linearised, every: bool = False) -> tuple[Tensor, Tensor]:
+    """∂L/∂a_t at every gate's pre-activation, (T, G, H), without its factor 10^exponent (T,), of any size.
+
+    every: L is the mean of w·s_τ over all steps τ = 1 … T.
+    """
+    seed, exponent = line.seed(), 0.0
+    asked = readout(len(seed)).to(seed)[None] @ seed / (len(line) if every else 1)
+    rows, deltas, exponents = asked, [], []
     for t in range(len(line), 0, -1):
+        if every and t < len(line):
+            rows = rows + asked * 10.0**-exponent
         gates, carry = line.at_gates(rows, t)
         deltas.append(gates[0])
         exponents.append(exponent)

@@ -47,11 +47,11 @@ def regime(rate: float, steps: int) -> str:
     return "vanish" if change < -STABLE else "explode" if change > STABLE else "stable"
 
 
-def predicted(name: str, forget_bias: float, radius: float) -> float | None:
-    """The half-life by the forget bias (lstm, gru, su) or by U's spectral radius (rnn); None for the others."""
+def predicted_rate(name: str, forget_bias: float, radius: float) -> float | None:
+    """Decades per step back by the forget bias (lstm, gru, su) or by U's spectral radius (rnn); None for the others."""
     if name in CARRIED:
-        return half_life(-math.log10(1 + math.exp(-forget_bias)))
-    return half_life(math.log10(radius) if radius > 0 else -math.inf) if name == "rnn" else None
+        return -math.log10(1 + math.exp(-forget_bias))
+    return (math.log10(radius) if radius > 0 else -math.inf) if name == "rnn" else None
 
 
 def by_the_gates(line: Linearised) -> float | None:
