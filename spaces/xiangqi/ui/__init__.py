@@ -24,8 +24,7 @@ EXPERIMENT = Experiment(
     title=tr("会下象棋的 GPT", "A GPT that plays xiangqi"),
     claim=tr(
         "把棋谱当作一串字符来续写，语言模型没见过棋盘，也能学会开局；让它看见棋盘，它才真正会下。",
-        "Continuing games as mere strings of characters, a language model that never saw a board learns to open; "
-        "once it sees the board, it learns to play.",
+        "A language model that never saw a board learns to open a game; shown the board, it learns to play.",
     ),
     invitation=tr("和它下一盘", "Play a game against it"),
     archive=7877,

@@ -18,7 +18,7 @@ QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 RUN = QUIET | {"concurrency_limit": 16, "trigger_mode": "multiple"}  # a click during a model's thought counts
 
 
-def view(table: Table) -> list[Any]:
+def view(table: Table, refused: bool = False) -> list[Any]:
     """What the page shows and keeps: values of the board, the panel, the browser's memory."""
     with table.lock:
         game, bar = table.game, table.game.nodes[table.game.at].value
@@ -26,7 +26,7 @@ def view(table: Table) -> list[Any]:
             bar = 0.0 if end.winner is None else 1.0 - 2.0 * end.winner
         mine = end is None and table.seat() == ME
         picture = scene(game.position, table.look, legal=game.legal if mine else (), arrows=table.arrows,
-                        names=names(table), bar=bar, busy=table.busy)
+                        names=names(table), bar=bar, busy=table.busy, refused=refused)
         return [picture, contents(table), table.keep()]
 
 
@@ -45,6 +45,6 @@ def answered(function: Callable[..., Iterator[None]]) -> Callable[..., Iterator[
                 yield view(table)
         except InputError as error:
             complain(error)
-        yield view(table)
+            yield view(table, refused=True)
 
     return handler

@@ -1,7 +1,7 @@
 // The board of xiangqi as one SVG: draws the scene of ui/board.py, lets a move be made by click, drag, touch or keys.
 // It never decides what is legal: it offers the moves that came with the scene, and the server has the last word.
 window.kx.xiangqi ??= (() => {
-  const kx = window.kx, NS = "http://www.w3.org/2000/svg", FILES = "abcdefghi", SEPARATOR = "\u2063";
+  const kx = window.kx, NS = "http://www.w3.org/2000/svg", FILES = "abcdefghi", SEPARATOR = "\u2063", PATIENCE_MS = 1500;
   const FACES = { K: "帥", A: "仕", B: "相", N: "傌", R: "俥", C: "炮", P: "兵", k: "將", a: "士", b: "象", n: "馬", r: "車", c: "砲", p: "卒" };
   const NAMES = { k: ["将帅", "king"], a: ["士", "advisor"], b: ["象", "elephant"], n: ["马", "horse"], r: ["车", "rook"], c: ["炮", "cannon"], p: ["兵卒", "soldier"] };
   const ICONS = { // western faces, drawn about the piece's centre
@@ -84,7 +84,7 @@ window.kx.xiangqi ??= (() => {
   const board = (element, props, trigger, watch) => {
     const svg = element.querySelector(".xq-board"), layers = ground(svg), find = (what) => element.querySelector(what);
     const pieces = new Set(); // {code, at, node}
-    let scene = null, held = -1, cursor = 4, drag = null, waiting = false, heard = null;
+    let scene = null, held = -1, cursor = 4, drag = null, waiting = false, asked = null, heard = null;
     const spot = (s) => (scene?.flip ? [(8 - (s % 9)) * 10, Math.floor(s / 9) * 10] : [(s % 9) * 10, (9 - Math.floor(s / 9)) * 10]);
     const put = (piece, x, y) => { piece.node.style.transform = `translate(${x}px, ${y}px)`; };
     const on = (s) => [...pieces].find((p) => p.at === s);
@@ -146,13 +146,13 @@ window.kx.xiangqi ??= (() => {
       layers.arrows.replaceChildren();
       for (const { move, weight, label, color } of [...scene.arrows].reverse()) {
         const [x0, y0] = spot(square(move.slice(0, 2))), [x1, y1] = spot(square(move.slice(2)));
-        const long = Math.hypot(x1 - x0, y1 - y0), ux = (x1 - x0) / long, uy = (y1 - y0) / long, w = .7 + 1.7 * weight, head = w + 1.6;
+        const long = Math.hypot(x1 - x0, y1 - y0), ux = (x1 - x0) / long, uy = (y1 - y0) / long, w = .6 + 1.1 * weight, head = w + 1.3;
         const xs = x0 + ux * 3, ys = y0 + uy * 3, xe = x1 - ux * (head * 1.5 + .6), ye = y1 - uy * (head * 1.5 + .6);
         const group = make("g", { class: "arrow", style: `--arrow: var(--kx-${/^[a-z]+$/.test(color) ? color : "ink"}); opacity: ${.5 + .45 * weight}` }, layers.arrows);
         make("path", { d: `M${xs} ${ys}L${xe} ${ye}`, "stroke-width": w }, group);
         make("path", { d: `M${xe - uy * head} ${ye + ux * head}L${x1 - ux * .6} ${y1 - uy * .6}L${xe + uy * head} ${ye - ux * head}Z`, class: "head" }, group);
-        const aside = long < 15 ? 4 : 0; // beside a short arrow
-        if (label) make("text", { x: (xs + xe) / 2 - uy * aside, y: (ys + ye) / 2 - Math.abs(ux) * aside + 1 }, group).textContent = kx.pick(label);
+        const back = Math.min(7.4, long * .55); // the label lies at the arrow's head
+        if (label) make("text", { x: x1 - ux * back, y: y1 - uy * back + 1 }, group).textContent = kx.pick(label);
       }
     };
     const strips = () => {
@@ -162,7 +162,10 @@ window.kx.xiangqi ??= (() => {
         strip.className = `xq-strip ${side}${scene.turn === side ? " turn" : ""}${scene.busy === side ? " busy" : ""}`;
         const part = (tag, kind, text) => Object.assign(document.createElement(tag), { className: kind, textContent: text });
         const taken = part("span", "taken", "");
-        taken.append(...[...scene.taken[side]].map((code) => part("i", "", FACES[code])));
+        for (const code of scene.taken[side]) {
+          const small = make("svg", { viewBox: "-4.7 -4.7 9.4 9.4" }, taken);
+          paint(make("g", {}, small), code, scene.western);
+        }
         taken.setAttribute("aria-label", tr("吃掉的子", "captured"));
         strip.replaceChildren(part("i", "dot", ""), part("b", "", scene.names[side] || ""), part("em", "", ""), taken);
       }
@@ -186,7 +189,11 @@ window.kx.xiangqi ??= (() => {
       if (!next || (scene && next.serial < scene.serial)) return; // overtaken on the way
       const before = scene;
       if (before && next.serial === before.serial) return;
-      scene = next; waiting = false; held = -1;
+      const unasked = waiting && next.board === asked.board && !next.refused; // made before the move arrived there
+      if (unasked && performance.now() - asked.at < PATIENCE_MS) return;
+      const same = before && next.board === before.board && JSON.stringify(next.legal) === JSON.stringify(before.legal);
+      scene = next; waiting = false;
+      if (!same) held = -1;
       if (before && next.sound && next.last && next.last !== heard) {
         const count = (text) => text.replaceAll(".", "").length;
         knock(count(next.board) < count(before.board), next.check);
@@ -199,6 +206,7 @@ window.kx.xiangqi ??= (() => {
     const speak = (text) => { find(".xq-heard").textContent = text; };
     const hold = (s) => { held = goals(s).length ? s : -1; mark(); };
     const commit = (from, to) => {
+      asked = { board: scene.board, at: performance.now() };
       const mover = on(from), victim = on(to), move = name(from) + name(to);
       if (victim) remove(victim);
       mover.at = to; layers.pieces.append(mover.node); put(mover, ...spot(to));

@@ -100,18 +100,19 @@ def scene(
     names: Mapping[str, str] | None = None,
     bar: float | None = None,
     busy: str = "",
+    refused: bool = False,
 ) -> str:
     """A position as the board's JSON value.
 
     legal: the moves that the page offers, none on a board to look at. fade: {square: opacity 0 … 1} of pieces.
     names: {"w": …, "b": …}, shown with captured pieces; left out, there are no strips. bar: red's expected result,
-    −1 … 1. busy: the side that is thinking, "w", "b" or "".
+    −1 … 1. busy: the side that is thinking, "w", "b" or "". refused: the move just asked for was.
     """
     last = iccs(position.moves[-1]) if position.moves else ""
     value = {
         "serial": serial(), "board": letters(position.board), "turn": SIDES[position.turn], "legal": targets(legal),
         "last": last, "check": SQUARE_NAMES[position.kings[position.turn]] if position.in_check() else "",
         "arrows": [asdict(arrow) for arrow in arrows], "fade": dict(fade or {}), "taken": taken_by(position),
-        "names": dict(names or {}), "bar": bar, "busy": busy, **asdict(look or Look()),
+        "names": dict(names or {}), "bar": bar, "busy": busy, "refused": refused, **asdict(look or Look()),
     }
     return json.dumps(value, ensure_ascii=False)

@@ -41,11 +41,11 @@ window.kx.xiangqiPanel ??= (() => {
     // ---- the parts, top to bottom
     const status = node("p", "status", "", root);
     status.setAttribute("role", "status");
-    const tools = node("div", "tools", "", root);
+    const bars = node("div", "bars", "", root), tools = node("div", "tools", "", bars);
     for (const key of ["undo", "redo", "hint", "resign"]) button(key, tools, { do: key });
     button("run", tools, () => ({ do: value.running ? "pause" : "run" }));
     button("step", tools, { do: "step" });
-    const looks = node("div", "tools quiet", "", root);
+    const looks = node("div", "tools quiet", "", bars);
     for (const name of ["flip", "western", "coordinates", "sound"]) button(name, looks, { do: "look", name });
 
     const fresh = node("div", "fresh", "", root);
@@ -65,12 +65,13 @@ window.kx.xiangqiPanel ??= (() => {
       made.addEventListener("click", () => ask({ do: "new", who, gift: gift.value }));
     }
 
-    const head = node("div", "head", "", root);
+    const lower = node("div", "lower", "", root), head = node("div", "head", "", lower);
     node("b", "", tr("着法", "Moves"), head);
     button("first", head, { do: "first" }, true);
     button("last", head, { do: "last" }, true);
-    const list = node("ol", "list", "", root);
-    const curve = node("div", "curve", "", root);
+    const list = node("ol", "list", "", lower);
+    node("p", "empty", tr("着法会列在这里；点一着就回到那里，再走别的就成分支。", "Moves appear here: click one to go back to it, play another to branch."), lower);
+    const curve = node("div", "curve", "", lower);
 
     // ---- drawing
     const option = (select, key, label, disabled) => {
@@ -152,7 +153,6 @@ window.kx.xiangqiPanel ??= (() => {
       const made = event.target.closest("[data-node]");
       if (made) ask({ do: "travel", node: +made.dataset.node });
     });
-    list.dataset.empty = tr("着法会列在这里；点一着就回到那里，再走别的就成分支。", "Moves appear here: click one to go back to it, play another to branch.");
     const read = () => {
       let next = null;
       try { next = JSON.parse(props.value || "null"); } catch { return; }
@@ -162,8 +162,6 @@ window.kx.xiangqiPanel ??= (() => {
       root.classList.toggle("over", value.over);
       fill(); toolbar(); rows(); graph();
     };
-    const empty = node("p", "empty", list.dataset.empty);
-    list.after(empty);
     watch("value", read);
     read();
   };

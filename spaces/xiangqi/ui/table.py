@@ -221,25 +221,29 @@ class Table:
     def replies(self, moves: int) -> Iterator[None]:
         """Let the models move up to so often; yields when there is something new to see, ends when overtaken."""
         mine = self.turn
-        for _ in range(moves):
+        for left in range(moves - 1, -1, -1):
             with self.lock:
-                if self.turn != mine or self.game.ending is not None or self.seat() == ME:
+                if self.turn != mine or self._idle():
                     break
-                name, side, path = self.seat(), "wb"[self.game.turn], list(self.game.position.moves)
-                self.busy, self.running = side, moves > 1
+                name, path = self.seat(), list(self.game.position.moves)
+                self.busy, self.running = "wb"[self.game.turn], moves > 1
             yield
             analysis = self._ask(name, path, mine)
             with self.lock:
                 if self.turn != mine:
                     break
-                self._judge(analysis)
+                value = self._judge(analysis)
                 self.game.play(analysis.best)
-                self.busy = ""
+                if value is not None:  # what it expects of the move that it made
+                    self.game.judge(value)
+                self.busy, self.running = "", left > 0 and not self._idle()
             yield
-        with self.lock:
-            if self.turn == mine:
-                self.busy, self.running = "", False
-        yield
+        if self.turn != mine:
+            yield  # gradio sends what was yielded last once more: that must be the present table
+
+    def _idle(self) -> bool:
+        """Whether no model is to move."""
+        return self.game.ending is not None or self.seat() == ME
 
     def hint(self) -> Iterator[None]:
         """The strongest player's favourite moves as arrows, with their share of its policy."""
@@ -262,9 +266,13 @@ class Table:
                     self.busy, self.running = "", False
             raise
 
-    def _judge(self, analysis: Analysis) -> None:
-        if analysis.value is not None:
-            self.game.judge(-analysis.value if self.game.turn else analysis.value)
+    def _judge(self, analysis: Analysis) -> float | None:
+        """Keep and return the value of the position shown, for red."""
+        if analysis.value is None:
+            return None
+        value = -analysis.value if self.game.turn else analysis.value
+        self.game.judge(value)
+        return value
 
 
 VERBS = ("move", "undo", "redo", "travel", "first", "last", "resign", "new", "seat", "look", "run", "step", "pause",
