@@ -121,7 +121,7 @@ class Law:
         withered = v["plant_decay"] * self.warm * leaves
         d[0] -= of_ammonium
         d[2] -= uptake - of_ammonium
-        d[3] += v["plant_oxygen"] * (uptake - withered)
+        d[3] += v["plant_oxygen"] * uptake  # what withers takes oxygen later, as waste
         d[12] += withered
         d[13] = uptake - withered
 

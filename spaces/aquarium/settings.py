@@ -26,6 +26,8 @@ PIPE_LIMITS = {
     "flow": (1.0, 3000.0),
     "grain_mm": (0.0, 50.0),
 }
+MOST_CHANGES = 60
+"""Fixed water changes in one history."""
 TANK_LIMITS = {
     "days": (1, 365),
     "depth_cm": (10.0, 80.0),
@@ -122,6 +124,9 @@ class Tank:
     def __post_init__(self):
         boolean("pump", self.pump)
         _check(self, {"removed": REMOVALS}, TANK_LIMITS)
+        if self.change_share and self.days > MOST_CHANGES * self.change_every:
+            zh, en = f"{self.days} 天内换水不得多于 {MOST_CHANGES} 次。", f"must make at most {MOST_CHANGES} changes."
+            raise InputError("change_every", zh, en)
         if self.removed != "none" and self.removal_day >= self.days:
             raise InputError(
                 "removal_day",

@@ -5,8 +5,9 @@ is what keeps the complete tank from harm and the other not. Harm is NH₃ or ni
 water.py for a whole day. Try first: `judge(Tank())`.
 
 A model's verdict is as good as its parameters, so `sensitivity` asks again under draws from all their plausible ranges
-at once (a seeded Latin hypercube) and counts; `python -m spaces.aquarium.verdicts` prints it. Draws whose complete tank is itself in trouble say nothing about what is
-essential, for the author's tank was not: they are counted apart.
+at once (a seeded Latin hypercube), and `vote` counts; `python -m spaces.aquarium.verdicts` prints the result. Draws
+whose complete tank is itself in trouble say nothing about what is essential, for the author's was not: they are not
+asked.
 """
 
 from __future__ import annotations

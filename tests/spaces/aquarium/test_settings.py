@@ -12,7 +12,8 @@ NUMBERS = [(Pipes, n, r) for n, r in PIPE_LIMITS.items()] + [(Tank, n, r) for n,
 @pytest.mark.parametrize("kind, name, limits", NUMBERS)
 def test_limits_hold_and_are_named(kind, name, limits):
     for value in limits:
-        assert getattr(kind(**{name: value}), name) == value
+        still = {"change_share": 0.0} if name in ("days", "change_every") else {}
+        assert getattr(kind(**{**still, name: value}), name) == value
     for value in (limits[0] - 1, limits[1] + 1, math.nan, math.inf, "1", None, True, [1]):
         with pytest.raises(InputError) as error:
             kind(**{name: value})
@@ -47,6 +48,12 @@ def test_links_and_json_round_trip():
         query = {k: v.replace("%2C", ",") for k, v in query.items()}
         assert from_query(kind, query) == (settings, [])
         assert from_json(kind, settings.to_json()) == settings
+
+
+def test_a_history_has_so_many_water_changes():
+    with pytest.raises(InputError, match="change_every"):
+        Tank(days=365, change_every=6)
+    assert Tank(days=365, change_every=1, change_share=0.0).change_share == 0  # never is allowed
 
 
 def test_removal_must_come_before_the_end():
