@@ -41,8 +41,8 @@ class _Recurrence(torch.autograd.Function):
         at_gates = grad.new_empty(len(gates), grad.shape[1], len(cell.gates), hidden)
         for t in range(len(gates), 0, -1):
             rows[:, :hidden] += grad[t - 1]
-            at_gates[t - 1] = line.at_gates(rows, t)[0]
-            rows = line.pull(rows, t)
+            at_gates[t - 1], carry = line.at_gates(rows, t)
+            rows = line.hand_on(at_gates[t - 1], carry, t)
         return None, at_gates, _outer(cell.name, at_gates, states[:-1, 0], gates)
 
 

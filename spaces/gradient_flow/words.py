@@ -2,8 +2,8 @@
 
 For every character i of a sentence and every earlier one t: ‖∂ log p(c_i | c_0 … c_{i−1}) / ∂x_t‖, x_t the vector that
 the model reads for c_t. All rows come from one sweep backwards: the gradient of each prediction enters where it was
-made and all of them are pulled on together, one batched product a step. Try the same sentence with rnn and lstm, and point
-at its last character.
+made and all of them are pulled on together, one batched product a step. Try the same sentence with rnn and lstm, and
+point at its last character.
 
 Is a gradient what a model looks at? `occlude` asks otherwise: replace c_t by an unknown character, and see how much
 log p(c_i) changes; `faithfulness` compares the two by rank.
@@ -119,8 +119,9 @@ def _of_cell(model: CharacterModel, ids: Tensor) -> tuple[Tensor, Tensor]:
     for t in range(n, 0, -1):
         rows[t - 1, : cell.hidden] = entering[t - 1]
         later = F.hardshrink(rows[t - 1 :], NOTHING)
-        norms[t - 1 :, t - 1] = (line.at_gates(later, t)[0].flatten(1) @ W).norm(dim=1)
-        rows[t - 1 :] = line.pull(later, t)
+        gates, carry = line.at_gates(later, t)
+        norms[t - 1 :, t - 1] = (gates.flatten(1) @ W).norm(dim=1)
+        rows[t - 1 :] = line.hand_on(gates, carry, t)
     return norms, log_p
 
 
