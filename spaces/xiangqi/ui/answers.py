@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,9 +31,9 @@ def view(table: Table, refused: bool = False) -> list[Any]:
         return [picture, contents(table), table.keep()]
 
 
-def complain(error: InputError, title: str = tr("没有照办", "Not done")) -> None:
-    """One sentence to the visitor; what stood stands."""
-    gr.Warning(tr(f"{error.field}：{error.zh}", f"{error.field}: {error.en}"), title=title)
+def complain(error: InputError) -> None:
+    """One sentence to the visitor; what stood stands. A toast is HTML, and a sentence may quote what was sent."""
+    gr.Warning(html.escape(tr(f"{error.field}：{error.zh}", f"{error.field}: {error.en}"), quote=False))
 
 
 def answered(function: Callable[..., Iterator[None]]) -> Callable[..., Iterator[list[Any]]]:

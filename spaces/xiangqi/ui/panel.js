@@ -93,6 +93,7 @@ window.kx.xiangqiPanel ??= (() => {
         buttons.run.dataset.shown = shown;
         buttons.run.innerHTML = icon(shown);
         node("span", "", NAMES[shown], buttons.run);
+        buttons.run.setAttribute("aria-label", NAMES[shown]);
       }
       buttons.sound.innerHTML = icon(value.sound ? "sound" : "mute");
       node("span", "", NAMES.sound, buttons.sound);

@@ -56,7 +56,7 @@ def recall(table: Table, kept: Any) -> list[Any]:
     try:
         table.recall(kept)
     except InputError as error:
-        complain(error, tr("没有恢复", "Not restored"))
+        complain(error)
     return view(table)
 
 

@@ -1,0 +1,211 @@
+"""The Xiangqi tab's board in real Chromium: played by mouse, finger and keys, kept, shared, and not to be cheated."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import app
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(240),
+    pytest.mark.skipif("xiangqi" not in app.SLUGS, reason="the xiangqi tab is not among app.SLUGS yet"),
+]
+TAB = "?tab=xiangqi"
+BOTH = "&black=me"
+PHONE = (390, 844)
+POINT = """square => {
+  const board = document.querySelector("#xiangqi-board .xq-board");
+  const at = new DOMPoint("abcdefghi".indexOf(square[0]) * 10, (9 - square[1]) * 10);
+  const p = at.matrixTransform(board.getScreenCTM());
+  return [p.x, p.y];
+}"""
+
+
+def open_table(visit, query: str = "", **options):
+    """A new visitor at the board."""
+    page = visit(TAB + query, language=options.pop("language", "en-US"), **options)
+    page.locator("#xiangqi-board .piece").first.wait_for()
+    page.wait_for_timeout(300)
+    return page
+
+
+def move(page, word: str) -> None:
+    """Click a piece, then where it goes."""
+    for square in (word[:2], word[2:]):
+        page.mouse.click(*page.evaluate(POINT, square))
+
+
+def plies(page, count: int) -> list[str]:
+    """The listed moves in WXF, once there are so many."""
+    moves = page.locator("#xiangqi-panel .list .move small")
+    page.wait_for_function(
+        f"document.querySelectorAll('#xiangqi-panel .list .move').length === {count}", timeout=20_000
+    )
+    return moves.all_inner_texts()
+
+
+def status(page, said: str | re.Pattern) -> None:
+    """Wait for the sentence above the buttons."""
+    page.locator("#xiangqi-panel .status", has_text=said).wait_for(timeout=20_000)
+
+
+def press(page, name: str) -> None:
+    page.locator("#xiangqi-panel").get_by_role("button", name=name, exact=True).click()
+
+
+def test_a_click_moves_at_once_and_greedy_answers(visit):
+    page = open_table(visit, "&black=greedy")
+    page.mouse.click(*page.evaluate(POINT, "h2"))
+    assert page.locator(".hints .dot").count() == 11 and page.locator(".hints .take").count() == 1
+    page.mouse.click(*page.evaluate(POINT, "e2"))
+    drawn = page.locator("#xiangqi-board .piece").last.evaluate("node => node.style.transform")
+    assert drawn == "translate(40px, 70px)"  # e2, before any answer
+    assert plies(page, 2)[0] == "C2=5"
+    status(page, "Red to move")
+    press(page, "Undo")
+    status(page, "Red to move: click a piece")
+    press(page, "Redo")
+    status(page, "Black:")
+
+
+def test_drag_branch_and_travel(visit):
+    page = open_table(visit, BOTH)
+    start, end = page.evaluate(POINT, "h2"), page.evaluate(POINT, "e2")
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*end, steps=5)
+    page.mouse.up()
+    assert plies(page, 1) == ["C2=5"]
+    move(page, "h9g7")
+    plies(page, 2)
+    page.locator(".list .move").first.click()
+    status(page, "Red: C2=5")
+    move(page, "b9c7")
+    status(page, "H2+3")
+    assert plies(page, 2) == ["C2=5", "H2+3"]
+    page.locator(".list .others button", has_text="马8进7").click()
+    status(page, "H8+7")
+
+
+def test_keys_alone_are_enough(visit):
+    page = open_table(visit, BOTH)
+    page.focus("#xiangqi-board .xq-board")
+    for key in ("ArrowUp", "ArrowUp", "ArrowUp", "Enter", "Escape", "Enter", "ArrowUp"):
+        page.keyboard.press(key)
+    assert "a legal move" in page.inner_text(".xq-heard")
+    page.keyboard.press("Enter")
+    assert plies(page, 1) == ["P5+1"]
+    status(page, "Red: P5+1")
+
+
+def test_a_reload_keeps_the_game_and_a_link_opens_another(visit):
+    page = open_table(visit, BOTH)
+    for count, word in enumerate(("h2e2", "h9g7", "h0g2"), 1):
+        move(page, word)
+        plies(page, count)
+    press(page, "Undo")
+    status(page, "Black: H8+7")
+    assert "black" not in page.url
+    page.wait_for_timeout(500)
+    page.reload()
+    status(page, "Black: H8+7")
+    assert plies(page, 3)[2] == "H2+3"
+    page.click("#xiangqi-copy")
+    page.wait_for_url(re.compile("moves=h2e2"))
+    friend = open_table(visit, page.url[page.url.index("&") :])
+    status(friend, "Black: H8+7")
+    assert plies(friend, 2) == ["C2=5", "H8+7"]
+
+
+def test_games_come_in_and_a_bad_one_leaves_the_game(visit):
+    page = open_table(visit)
+    page.get_by_text("Games in and out").click()
+    text = page.locator("#xiangqi-text textarea")
+
+    def read(written: str) -> None:
+        text.fill(written)
+        page.click("#xiangqi-read")
+
+    read('[Red "甲"]\n\n1. 炮二平五 马8进7 2. 马二进三 *')
+    assert plies(page, 3) == ["C2=5", "H8+7", "H2+3"]
+    for bad, sentence in (
+        ("1. 炮二平五 炮三平五", "move 2"),
+        ("4k4/9/9/9/9/9/9/9/9/4K4 w", "must not face each other"),
+        ("x" * 100_001, "100000 characters"),
+    ):
+        read(bad)
+        page.locator("[data-testid=toast-body]", has_text=sentence).first.wait_for()
+        assert len(plies(page, 3)) == 3
+    read("3k5/9/9/9/9/9/9/9/R8/5K3 b - - 3 40")
+    status(page, "Black to move")
+    page.get_by_label("FEN (this position)").check()
+    page.wait_for_function("document.querySelector('#xiangqi-text textarea').value.startsWith('3k5/9')")
+
+
+def test_a_forged_event_is_refused_and_the_piece_goes_back(visit):
+    page = open_table(visit, BOTH)
+    forged = {}
+
+    def forge(route):
+        body = route.request.post_data_json
+        if body.get("event_data"):
+            body["event_data"] = forged
+        route.continue_(post_data=body)
+
+    page.route("**/queue/join*", forge)
+    for forged, sentence in (  # noqa: B007
+        ({"move": "a0a5"}, "a0a5 is not legal here"),
+        ({"move": "<svg onload=alert(1)>"}, "<svg onload=alert(1 is not an ICCS move"),
+        ({"do": "travel", "node": 99}, "no such move in this game"),
+        ({"do": "__init__"}, "the page may ask for"),
+        ({"do": "seat", "side": "w", "player": "nobody"}, "no player 'nobody'"),
+    ):
+        move(page, "h2e2")
+        page.locator("[data-testid=toast-body]", has_text=sentence).first.wait_for()
+        page.locator("#xiangqi-board .piece[style*='translate(70px, 70px)']").wait_for()
+    status(page, "Red to move: click a piece")
+    page.unroute("**/queue/join*")
+    move(page, "h2e2")
+    assert plies(page, 1) == ["C2=5"]
+
+
+def test_two_visitors_play_at_once(visit):
+    first, second = open_table(visit, BOTH), open_table(visit, BOTH, language="zh-CN")
+    move(first, "h2e2")
+    move(second, "b2d2")
+    assert plies(first, 1) == ["C2=5"]
+    status(second, "炮八平六")
+    move(second, "h9g7")
+    assert len(plies(second, 2)) == 2 and len(plies(first, 1)) == 1
+
+
+def test_two_players_play_each_other_pause_and_step(visit):
+    page = open_table(visit, "&red=random&black=greedy")
+    press(page, "Go")
+    page.wait_for_function("document.querySelectorAll('#xiangqi-panel .list .move').length >= 2")
+    press(page, "Pause")
+    page.wait_for_timeout(1500)
+    count = page.locator(".list .move").count()
+    press(page, "Step")
+    plies(page, count + 1)
+    page.wait_for_timeout(1000)
+    assert page.locator(".list .move").count() == count + 1
+
+
+def test_a_finger_on_a_phone(visit):
+    page = open_table(visit, BOTH, size=PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    box = page.locator("#xiangqi-board .xq-board").bounding_box()
+    assert box["width"] > 300 and box["y"] + box["height"] <= PHONE[1]
+    for square in ("h2", "e2"):
+        page.touchscreen.tap(*page.evaluate(POINT, square))
+    assert plies(page, 1) == ["C2=5"]
+    touch = page.context.new_cdp_session(page)
+    start, end = page.evaluate(POINT, "h9"), page.evaluate(POINT, "g7")
+    for kind, points in (("touchStart", [start]), ("touchMove", [end]), ("touchEnd", [])):
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]})
+    assert plies(page, 2)[1] == "H8+7"
+    assert page.evaluate("scrollY") == 0
