@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 SLICE = 0.25  # seconds of computing between two pictures: about four a second
 LONGEST = 1800  # seconds of computing that one run may take
@@ -72,3 +74,30 @@ class LiveRun:
                 yield
         finally:
             self.running = False
+
+
+def watched(work: Callable[[Callable[[float], None]], Any]) -> Iterator[tuple[float, Any]]:
+    """Run work(report) in a thread: yields (share done, None) ten times a second, at last (1.0, what it returned).
+
+    If nobody reads on, the next report raises in the thread, so that work that reports often ends soon.
+    """
+    told, left = [0.0], threading.Event()
+
+    def report(share: float) -> None:
+        if left.is_set():
+            raise InterruptedError("nobody waits for the result")
+        told[0] = share
+
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work, report)
+        try:
+            while True:
+                try:
+                    yield 1.0, future.result(timeout=0.1)
+                    return
+                except TimeoutError:
+                    if future.done():  # the work's own timeout, not ours
+                        raise
+                yield told[0], None
+        finally:
+            left.set()

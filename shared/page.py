@@ -243,9 +243,16 @@ def _only_if_linked(function: Callable, view: View) -> Callable:
     outputs = view.redraw[2]
     count = len(outputs) if isinstance(outputs, list) else 1
 
-    def draw(linked: str, *values):
-        if linked != f"{view.tab}/{view.name}":
-            return gr.skip() if count == 1 else [gr.skip()] * count
-        return function(*values)
+    nothing = gr.skip() if count == 1 else [gr.skip()] * count
+    here = f"{view.tab}/{view.name}"
 
-    return draw
+    def draw(linked: str, *values):
+        return function(*values) if linked == here else nothing
+
+    def stream(linked: str, *values):
+        if linked == here:
+            yield from function(*values)
+        else:
+            yield nothing
+
+    return stream if inspect.isgeneratorfunction(function) else draw

@@ -1,7 +1,7 @@
 // How a figure of shared/plots.py looks: axes and layers on a canvas, in the page's own colours.
 (() => {
   const kx = window.kx;
-  const MARGIN = { left: 54, right: 14, top: 10, bottom: 40 };
+  const MARGIN = { left: 62, right: 14, top: 10, bottom: 40 };
   const FONT = '12px system-ui, "PingFang SC", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif';
 
   const colour = (name) => {
@@ -86,7 +86,7 @@
     g.textAlign = "center"; g.textBaseline = "bottom";
     g.fillText(kx.pick(spec.x.label || ""), (s.box.x0 + s.box.x1) / 2, s.box.y1 + MARGIN.bottom - 2);
     g.save();
-    g.translate(12, (s.box.y0 + s.box.y1) / 2); g.rotate(-Math.PI / 2);
+    g.translate(9, (s.box.y0 + s.box.y1) / 2); g.rotate(-Math.PI / 2);
     g.textBaseline = "middle"; g.fillText(kx.pick(spec.y.label || ""), 0, 0);
     g.restore();
   };

@@ -40,9 +40,9 @@ class Flow:
     """T."""
     gain: float = 1.0
     """Entries of U are drawn with standard deviation gain/√H: for a large H this is U's spectral radius."""
-    spectral_radius: float = 0.0
+    spectral_radius: float = 0.9
     """If positive, each gate's U is scaled to have it, whatever the gain."""
-    forget_bias: float = 1.0
+    forget_bias: float = 3.0
     """Bias of the lstm's forget gate, and minus that of the update gate z of gru and su: what is kept is σ of it."""
     activation: str = "tanh"
     """The candidate's, in rnn, lstm, gru and su."""
@@ -61,7 +61,7 @@ class Flow:
     seed: int = 0
 
     def __post_init__(self):
-        for field in fields(self):
+        for field in fields(Flow):
             object.__setattr__(self, field.name, _checked(field.name, getattr(self, field.name)))
 
     def but(self, **changes: Any) -> Flow:

@@ -2,7 +2,9 @@ import copy
 import threading
 import time
 
-from shared.live import LONGEST, LiveRun
+import pytest
+
+from shared.live import LONGEST, LiveRun, watched
 
 
 class Count(LiveRun):
@@ -55,3 +57,42 @@ def test_it_ends_in_bounded_time_and_copies_are_fresh():
     assert run.done
     other = copy.deepcopy(run)
     assert other.seconds == 0 and isinstance(other.lock, type(threading.Lock())) and other.lock is not run.lock
+
+
+def test_watched_work_tells_how_far_it_is_and_returns():
+    def work(report):
+        for share in (0.25, 0.5, 0.75):
+            report(share)
+            time.sleep(0.15)
+        return "done"
+
+    seen = list(watched(work))
+    assert seen[-1] == (1.0, "done")
+    shares = [share for share, _ in seen]
+    assert shares == sorted(shares) and 0.25 in shares and 0.75 in shares
+    assert list(watched(lambda report: 3)) == [(1.0, 3)]
+
+
+def test_watched_work_ends_when_nobody_waits():
+    ended = threading.Event()
+
+    def work(report):
+        try:
+            while True:
+                report(0.1)
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    watching = watched(work)
+    next(watching)
+    watching.close()
+    assert ended.wait(1)
+
+
+def test_watched_work_fails_with_its_own_error():
+    def work(report):
+        raise TimeoutError("its own")
+
+    with pytest.raises(TimeoutError, match="its own"):
+        list(watched(work))

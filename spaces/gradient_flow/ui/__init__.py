@@ -6,15 +6,21 @@ import gradio as gr
 
 from shared.experiment import Experiment
 from shared.i18n import tr
-from shared.page import Page
-from spaces.gradient_flow.ui import race
+from shared.page import Page, expose
+from spaces.gradient_flow.api import gradient_flow
+from spaces.gradient_flow.ui import flow, race, regimes
 
 
 def build(page: Page) -> None:
     """Draw the tab's views."""
     with gr.Tabs(overflow_behavior="wrap") as tabs:
+        with gr.Tab(tr("流", "Flow"), id="flow"):
+            target = flow.build(page, tabs)
+        with gr.Tab(tr("地图", "Map"), id="map"):
+            regimes.build(page, tabs, target)
         with gr.Tab(tr("赛跑", "Race"), id="race"):
             race.build(page, tabs)
+    expose(gradient_flow, "gradient_flow")
 
 
 EXPERIMENT = Experiment(
