@@ -63,6 +63,7 @@ CURVES = {  # field → (label of y, range, what to see)
     ),
 }
 FOREVER = 4.0  # log10 of steps: where a half-life that has no end is drawn
+WAY = 6  # places that a cell's way shows
 Frames = Mapping[str, Sequence[Frame]]
 Changes = Sequence[tuple[int, str]]
 
@@ -71,10 +72,12 @@ def curve(field: str, frames: Frames, race: Race, changes: Changes = ()) -> str:
     """One measurement of every cell against the step; `changes` marks where settings changed on the way."""
     label, span, caption = CURVES[field]
     layers = _marks(frames, changes)
+    if field == "accuracy":
+        layers += _notes(changes)
     if field in ("accuracy", "relative"):
         chance = task(race.task, race.symbols).chance
         said = tr(f"瞎猜 {chance:.1%}", f"guessing {chance:.1%}") if field == "accuracy" else tr("瞎猜", "guessing")
-        layers.append(plots.rule("hline", chance if field == "accuracy" else 1, said, dash=True))
+        layers.append(plots.rule("hline", chance if field == "accuracy" else 1, name=said, dash=True))
     for name, run in frames.items():
         if run:
             layers.append(_line(name, run, [getattr(frame, field) for frame in run]))
@@ -86,7 +89,7 @@ def gradients(frames: Frames, race: Race, changes: Changes = ()) -> str:
     layers = _marks(frames, changes)
     if race.clip:
         said = tr("范数阈值", "norm threshold"), tr("每个分量的阈值", "threshold of each entry")
-        layers.append(plots.rule("hline", math.log10(race.clip), said[race.clip_by != "norm"], dash=True))
+        layers.append(plots.rule("hline", math.log10(race.clip), name=said[race.clip_by != "norm"], dash=True))
     for name, run in frames.items():
         if run:
             layers.append(_line(name, run, [_log10(frame.before) for frame in run]))
@@ -103,7 +106,7 @@ def gradients(frames: Frames, race: Race, changes: Changes = ()) -> str:
 
 
 def memory(frames: Frames, race: Race) -> str:
-    """Accuracy against the half-life of the state's Jacobian: where each cell is now, and the way it came."""
+    """Accuracy against the half-life of the state's Jacobian: where each cell is now, and its last steps."""
     now = {name: place for name, run in frames.items() if (place := _place(run))}
     layers = [
         plots.rule("vline", math.log10(race.delay), tr(f"延迟 {race.delay} 步", f"delay {race.delay}"), dash=True)
@@ -119,16 +122,16 @@ def memory(frames: Frames, race: Race) -> str:
         "race-memory",
         plots.axis(
             tr("状态梯度的半衰期（步）", "half-life of the state's gradient (steps)"),
-            (-0.3, FOREVER + 0.5),
+            (-0.6, FOREVER + 0.9),
             ticks=[0, 1, 2, 3, FOREVER],
             names=["1", "10", "100", "1000", "∞"],
         ),
         plots.axis(tr("准确率", "accuracy"), (0, 1.1)),
         layers,
         caption=tr(
-            "半衰期比延迟短太多的学不会（左下）；学会的都在右上。细线是走过的路。",
+            "半衰期比延迟短太多的学不会（左下）；学会的都在右上。细线是最近走过的路。",
             "Who forgets much faster than the delay does not learn (lower left); who has learnt is at the upper right. "
-            "Thin: the way there.",
+            "Thin: where it was lately.",
         ),
         aspect=0.8,
     )
@@ -139,8 +142,8 @@ def _line(name: str, run: Sequence[Frame], values: Sequence[float]) -> dict:
 
 
 def _marks(frames: Frames, changes: Changes) -> list[dict]:
-    """Where settings changed, and where a cell's loss ceased to be a number."""
-    layers = [plots.rule("vline", step, said, dash=True) for step, said in changes]
+    """Where settings changed, by number, and where a cell's loss ceased to be a number."""
+    layers = [plots.rule("vline", step, str(i), dash=True) for i, (step, _) in enumerate(changes, 1)]
     for name, run in frames.items():
         if run and run[-1].diverged:
             zh, _, en = NAMES[name].partition("\u2063")
@@ -149,9 +152,21 @@ def _marks(frames: Frames, changes: Changes) -> list[dict]:
     return layers
 
 
+def _notes(changes: Changes) -> list[dict]:
+    """What changed, under the curves, the last four one below the other."""
+    notes = []
+    for row, (i, (_, said)) in enumerate(list(enumerate(changes, 1))[-4:]):
+        zh, _, en = said.partition("\u2063")
+        notes.append(plots.texts([0], [0.15 - 0.05 * row], [tr(f" {i}：{zh}", f" {i}: {en or zh}")]))
+    return notes
+
+
+def _last(frames: Frames) -> int:
+    return max((run[-1].step for run in frames.values() if run), default=0)
+
+
 def _against_step(name: str, frames: Frames, y: dict, layers: list[dict], caption: str, aspect: float) -> str:
-    last = max((run[-1].step for run in frames.values() if run), default=0)
-    x = plots.axis(tr("步", "step"), (0, max(last, 10)), whole=True)
+    x = plots.axis(tr("步", "step"), (0, max(_last(frames), 10)), whole=True)
     return plots.figure(f"race-{name}", x, y, layers, caption=caption, aspect=aspect)
 
 
@@ -164,8 +179,8 @@ def _place(run: Sequence[Frame]) -> tuple[float, float] | None:
 
 
 def _way(run: Sequence[Frame]) -> tuple[list[float], list[float]]:
-    """All places of a cell, one for each half-life measured."""
-    measured = (i for i, frame in enumerate(run, 1) if frame.half_life is not None)
+    """The last places of a cell, one for each half-life measured."""
+    measured = [i for i, frame in enumerate(run, 1) if frame.half_life is not None][-WAY:]
     places = [place for i in measured if (place := _place(run[max(0, i - RECENT) : i]))]
     return [x for x, _ in places], [y for _, y in places]
 

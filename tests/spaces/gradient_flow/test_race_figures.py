@@ -24,10 +24,12 @@ def layers(spec: str, kind: str) -> list[dict]:
 
 @pytest.mark.parametrize("field", list(figures.CURVES))
 def test_curves_show_every_cell_and_every_change(field):
-    spec = figures.curve(field, FRAMES, RACE, [(5, "delay 30 → 60")])
+    spec = figures.curve(field, FRAMES, RACE, [(5, "delay 30 → 60"), (20, "cut")])
     assert [line["name"] for line in layers(spec, "line")] == [figures.NAMES[name] for name in CELLS]
     assert layers(spec, "line")[0]["y"] == [getattr(frame, field) for frame in RUN]
-    assert [(mark["at"], mark["text"]) for mark in layers(spec, "vline")] == [(5, "delay 30 → 60")]
+    assert [(mark["at"], mark["text"]) for mark in layers(spec, "vline")] == [(5, "1"), (20, "2")]
+    notes = [text["text"][0] for text in layers(spec, "text")]
+    assert ("1: delay 30 → 60" in notes[0] and "2: cut" in notes[1]) if field == "accuracy" else not notes
     assert json.loads(spec)["caption"] and json.loads(spec)["y"]["label"]
 
 
