@@ -111,7 +111,7 @@ def make(name: str, settings: Race) -> Racer:
 
 def _flow(settings: Race) -> Flow:
     names = ("hidden", "gain", "forget_bias", "seed")
-    return Flow(**{name: getattr(settings, name) for name in names}, length=LONGEST)
+    return Flow(**{name: getattr(settings, name) for name in names}, length=LONGEST, spectral_radius=0.0)
 
 
 def _detached(module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:

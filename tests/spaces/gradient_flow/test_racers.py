@@ -40,10 +40,15 @@ def test_the_start_depends_on_the_seed():
     assert not torch.equal(one["U"], other["U"]) and not torch.equal(one["W"], other["W"])
 
 
-@pytest.mark.parametrize(("bias", "gate"), [(3.0, 1)])
-def test_the_forget_bias_opens_the_carry(bias, gate):
-    assert (make("lstm", SMALL.but(forget_bias=bias)).b[gate] == bias).all()
-    assert (make("gru", SMALL.but(forget_bias=bias)).b[gate] == -bias).all()
+def test_the_forget_bias_opens_the_carry():
+    assert (make("lstm", SMALL.but(forget_bias=3.0)).b[1] == 3).all()
+    assert (make("gru", SMALL.but(forget_bias=3.0)).b[1] == -3).all()
+
+
+@pytest.mark.parametrize("gain", [0.5, 2.0])
+def test_the_gain_is_the_spread_of_u(gain):
+    U = make("lstm", SMALL.but(gain=gain, hidden=64)).U.detach()
+    assert float(U.std()) == pytest.approx(gain / 8, rel=0.03)
 
 
 @pytest.mark.parametrize(("factor", "steps"), [(0.5, 1.0), (0.5**0.25, 4.0), (1.0, math.inf), (1.5, math.inf)])
