@@ -221,13 +221,19 @@ class Linearised:
 
         Two thirds of the work of `pull` is saved where the rows are many; what c_{t−1} gets is `carry`, elementwise.
         """
-        f, U = {k: v[start:stop, :, None] for k, v in self.factors.items()}, self.cell.U
+        f, H = {k: v[start:stop, :, None] for k, v in self.factors.items()}, self.cell.hidden
         if self.cell.parts == 1:
-            return f["candidate"] * U[0]
+            return f["candidate"] * self.cell.U[0]
+        out = self.cell.U.new_empty(stop - start, 2 * H, H)
+        through_h, through_c = out[:, :H], out[:, H:]
         own = "output" if self.cell.name == "lstm" else "reset"  # the gate that acts on h, not on c
-        through_c = sum(f[gate] * u for gate, u in zip(self.cell.gates, U, strict=True) if gate != own)
-        through_h = torch.addcmul(f[own] * U[self.cell.gates.index(own)], f["c→h"], through_c)
-        return torch.cat([through_h, through_c], 1)
+        U = dict(zip(self.cell.gates, self.cell.U, strict=True))
+        torch.mul(f[own], U.pop(own), out=through_h)
+        torch.mul(f["candidate"], U.pop("candidate"), out=through_c)
+        for gate, u in U.items():
+            through_c.addcmul_(f[gate], u)
+        through_h.addcmul_(f["c→h"], through_c)
+        return out
 
     def through(self, gates: Tensor, which: tuple[int, ...], t: int | None = None) -> Tensor:
         """Gradients at some gates' pre-activations (R, g, H) handed to the h that they read (R, H).

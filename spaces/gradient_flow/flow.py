@@ -24,7 +24,7 @@ from spaces.gradient_flow.cells import Linearised
 from spaces.gradient_flow.draw import draw_block, draw_cell, draw_input, spectral_radii
 from spaces.gradient_flow.gradient import Clipping
 from spaces.gradient_flow.settings import Flow
-from spaces.gradient_flow.sweep import sweep
+from spaces.gradient_flow.sweep import arithmetic, sweep
 from spaces.gradient_flow.transformer import CausalBlock, LastOutput
 
 Progress = Callable[[float], None]
@@ -81,7 +81,8 @@ def flow(settings: Flow, progress: Progress | None = None) -> FlowResult:
     started, cells = time.perf_counter(), {}
     for i, name in enumerate(settings.cells):
         told = _shifted(progress, i, len(settings.cells))
-        cells[name] = transformer_flow(settings) if name == "transformer" else cell_flow(name, settings, told)
+        with arithmetic(settings.hidden):
+            cells[name] = transformer_flow(settings) if name == "transformer" else cell_flow(name, settings, told)
         if told:
             told(1.0)
     return FlowResult(settings, cells, time.perf_counter() - started)

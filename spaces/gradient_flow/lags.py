@@ -21,7 +21,7 @@ from spaces.gradient_flow.cells import GATES, Linearised
 from spaces.gradient_flow.flow import exploded, trajectory
 from spaces.gradient_flow.gradient import adjoint, read, readout
 from spaces.gradient_flow.settings import Flow
-from spaces.gradient_flow.sweep import flushed
+from spaces.gradient_flow.sweep import arithmetic
 
 Progress = Callable[[float], None]
 LOSSES = ("last", "every")
@@ -68,7 +68,7 @@ def line_lags(line: Linearised, loss: str = "last", progress: Progress | None = 
     total = torch.einsum("tgh,tgk->ghk", scaled, read(line))
     size = torch.linalg.vector_norm(total)
     toward = torch.einsum("ghk,tgk->tgh", total / size, read(line))  # ⟨δ ⊗ read, total⟩/‖total‖ = δ · toward
-    with flushed():
+    with arithmetic(line.cell.hidden):
         if loss == "last":
             first, shares, log10 = _last(line, deltas, exponents, top, toward)
         else:

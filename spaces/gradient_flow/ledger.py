@@ -25,7 +25,7 @@ from shared.experiment import choice
 from spaces.gradient_flow.cells import CARRIED, GATES, Linearised
 from spaces.gradient_flow.flow import exploded, trajectory
 from spaces.gradient_flow.settings import Flow
-from spaces.gradient_flow.sweep import flushed
+from spaces.gradient_flow.sweep import arithmetic
 
 Progress = Callable[[float], None]
 
@@ -62,7 +62,7 @@ def line_ledger(line: Linearised, progress: Progress | None = None) -> Ledger:
     parts = ("carry", *GATES[name])
     book = _Book(len(parts), len(line))
     if burst is None:
-        with flushed():
+        with arithmetic(line.cell.hidden):
             book.fill(line, progress)
     kept = _carried(line)
     one_path, truth = (_one_path(line).numpy(), book.truth.numpy()) if name == "lstm" else (None, None)

@@ -70,6 +70,7 @@ class Map:
         """The settings of the grid point nearest to (x, y): what a click on the map means."""
         at = {getattr(self, axis): _nearest(self.axis(axis), v) for axis, v in (("across", x), ("up", y))}
         common = {"cells": (self.cell,), "hidden": self.hidden, "length": self.length, "seed": self.seed}
+        common["spectral_radius"] = 0.0  # so that the gain counts where it is an axis
         return Flow(**(common | at | more))
 
 

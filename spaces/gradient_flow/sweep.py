@@ -4,7 +4,7 @@ Three things make it exact and quick. The matrix is scaled whenever it leaves [1
 norms reach 10^−264 and further. A norm does not see an orthogonal factor on the left: M = QR has the norms of R, whose
 last rows sink below rounding as t goes back (the numerical rank of a long product falls), so rows that together weigh
 less than 10^−15 of the matrix are dropped, and the products get smaller. What was dropped is watched: one random
-combination of it, the sentinel, is carried along; should it ever grow to 10^−10 of the rest (units that do not read one
+combination of it, the sentinel, is carried along; if it is found above 10^−10 of the rest (units that do not read one
 another can do that), the sweep is made again with all rows.
 """
 
@@ -24,7 +24,8 @@ Progress = Callable[[float], None]
 NEGLIGIBLE = 1e-15  # of the norm: what may be dropped at once
 SUSPICIOUS = 1e-10  # of the norm: what was dropped has become too large
 FEWEST, MOST = 8, 64  # steps between two looks at the rank
-READ = 2**18  # entries of the matrices that are prepared at a time
+READ = 2**16  # entries of the matrices that are prepared at a time
+SMALL = 96  # units up to which a second thread costs more than it brings
 
 
 @torch.no_grad()
@@ -33,7 +34,7 @@ def sweep(line: Linearised, spectral: bool = False, progress: Progress | None = 
 
     −inf where the matrix is exactly zero, NaN where it cannot be represented. progress is told the share that is done.
     """
-    with flushed():
+    with arithmetic(line.cell.hidden):
         rows = Rows(line)
         norms, spectra = rows.norms(spectral, progress)
         if rows.suspicious:
@@ -49,6 +50,18 @@ def flushed() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(False)
+
+
+@contextmanager
+def arithmetic(hidden: int) -> Iterator[None]:
+    """`flushed`, and one thread for products too small to be shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if hidden <= SMALL else threads)
+    try:
+        with flushed():
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class Rows:
@@ -78,12 +91,14 @@ class Rows:
             norms[t - 1] = self._log10(size)
             if size == 0:
                 norms[: t - 1] = spectra[:t] = -torch.inf
-            if size == 0 or not math.isfinite(size) or self.suspicious:
+            if size == 0 or not math.isfinite(size):
                 break
             if spectral:
                 spectra[t - 1] = self._log10(self.largest(t - 1))
             self._rescale(size)
-            self._count(size)
+            self._count(last=t == 1)
+            if self.suspicious:
+                break
             if progress and t % 16 == 1:
                 progress(1 - (t - 1) / steps)
         return norms, spectra if spectral else None
@@ -142,10 +157,12 @@ class Rows:
             self.matrix = self.matrix / size
             self.exponent += math.log10(size)
 
-    def _count(self, size: float) -> None:
+    def _count(self, last: bool) -> None:
         self.patience -= 1
-        if not self.compress or self.patience or len(self.matrix) < FEWEST:
+        if not self.compress or (self.patience and not last):
             return
+        whole, sentinel = (torch.linalg.vector_norm(m) for m in (self.matrix[:-1], self.matrix[-1]))
+        self.suspicious = bool(sentinel > SUSPICIOUS * whole)
         before = len(self.matrix)
         self._drop()
         self.interval = FEWEST if len(self.matrix) < 0.9 * before else min(MOST, 2 * self.interval)
@@ -155,7 +172,6 @@ class Rows:
         """The rows of R in M = QR that count; the rest joins the sentinel."""
         R, sentinel = torch.linalg.qr(self.matrix[:-1], mode="r").R, self.matrix[-1:]
         below = R.square().sum(1).flip(0).cumsum(0).flip(0).sqrt()  # what each row and all after it weigh
-        self.suspicious = bool(torch.linalg.vector_norm(sentinel) > SUSPICIOUS * below[0])
         kept = max(1, int((below > NEGLIGIBLE * below[0]).sum()))
         weights = torch.randn(1, len(R) - kept, generator=self.random, dtype=R.dtype)
         sentinel = sentinel + weights @ R[kept:]

@@ -23,12 +23,13 @@ def test_norms_are_the_flows_for_every_cell():
 
 
 def test_an_exact_zero_and_an_explosion_are_none_with_a_reason():
-    out = gradient_flow('{"cells": ["rnn"], "gain": 0, "length": 5, "hidden": 3, "clip": 1, "spectral": true}')
+    nothing = Flow(cells=("rnn",), spectral_radius=0.0, gain=0.0, length=5, hidden=3, clip=1.0, spectral=True)
+    out = gradient_flow(nothing.to_json())
     assert out["log10_norms"]["rnn"] == [None] * 5 and out["zero"]["rnn"] == 4 and out["exploded"]["rnn"] is None
     assert out["half_life"]["rnn"] == 0 and out["log10_spectral_norms"]["rnn"] == [None] * 5
     assert out["clipping"]["rnn"]["degrees_turned"] == 0
     json.dumps(out, allow_nan=False)
-    out = gradient_flow('{"cells": ["rnn_relu"], "gain": 10, "length": 900, "hidden": 4, "clip": 1}')
+    out = gradient_flow('{"cells": ["rnn_relu"], "spectral_radius": 9, "length": 900, "hidden": 4, "clip": 1}')
     assert out["exploded"]["rnn_relu"] > 100 and set(out["log10_norms"]["rnn_relu"]) == {None}
     assert out["zero"]["rnn_relu"] is None and out["regime"]["rnn_relu"] == "explode"
     assert out["clipping"]["rnn_relu"] is None

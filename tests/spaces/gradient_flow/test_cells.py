@@ -11,7 +11,7 @@ from spaces.gradient_flow.draw import draw_cell, draw_input
 from spaces.gradient_flow.settings import Flow
 
 NAMES = tuple(GATES)
-SETTINGS = Flow(hidden=5, length=6, gain=1.5, offset=0.3)
+SETTINGS = Flow(spectral_radius=0.0, hidden=5, length=6, gain=1.5, offset=0.3)
 
 
 def one_step(cell: Cell, drive: Tensor, state: Tensor, cut: tuple[str, ...] = ()) -> Tensor:

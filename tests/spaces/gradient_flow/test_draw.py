@@ -32,7 +32,7 @@ def test_every_gates_U_has_the_asked_spectral_radius(name):
 
 
 def test_gain_and_input_scale_are_standard_deviations():
-    settings = Flow(hidden=200, length=400, gain=1.5, input_scale=0.5)
+    settings = Flow(spectral_radius=0.0, hidden=200, length=400, gain=1.5, input_scale=0.5)
     cell, x = draw_cell("gru", settings), draw_input(settings)
     assert cell.U.std().item() == pytest.approx(1.5 / math.sqrt(200), rel=0.02)
     drives = torch.einsum("ghd,td->tgh", cell.W, x)

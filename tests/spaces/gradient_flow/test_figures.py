@@ -19,7 +19,7 @@ from spaces.gradient_flow.race_figures import NAMES
 from spaces.gradient_flow.regimes import Map, regimes, sweep_bias
 from spaces.gradient_flow.settings import CELLS, Flow
 
-SETTINGS = Flow(cells=CELLS, hidden=4, length=900, clip=0.1, spectral=False)
+SETTINGS = Flow(cells=CELLS, hidden=4, length=900, clip=0.1, forget_bias=1.0)
 
 
 def parsed(text: str) -> dict:
@@ -49,10 +49,10 @@ def test_a_long_flow_is_thinned_and_keeps_the_last_step(result):
 
 
 def test_explosions_and_zeros_stand_in_the_legend():
-    found = flow(Flow(cells=("rnn", "rnn_relu"), hidden=4, length=900, gain=10.0))
+    found = flow(Flow(cells=("rnn", "rnn_relu"), hidden=4, length=900, spectral_radius=9.0))
     names = [layer.get("name", "") for layer in parsed(flow_figure(found))["layers"]]
     assert any(f"步溢出（爆炸）{SEPARATOR}" in name for name in names)
-    dead = flow(Flow(cells=("rnn", "lstm"), hidden=4, length=30, gain=0.0))
+    dead = flow(Flow(cells=("rnn", "lstm"), hidden=4, length=30, spectral_radius=0.0, gain=0.0))
     names = [layer.get("name", "") for layer in parsed(flow_figure(dead))["layers"]]
     assert any("exactly zero from 1 steps back" in name for name in names)
 
@@ -66,10 +66,9 @@ def test_the_predicted_line_has_the_predicted_slope(result):
 
 
 def test_float32s_end_is_drawn_only_where_a_line_comes_near():
-    kinds = [layer["kind"] for layer in parsed(flow_figure(flow(Flow(cells=("rnn",), gain=0.1, hidden=8))))["layers"]]
-    assert kinds.count("hline") == 1
-    kinds = [layer["kind"] for layer in parsed(flow_figure(flow(Flow(cells=("rnn",), hidden=8, length=9))))["layers"]]
-    assert "hline" not in kinds
+    long, short = (flow(Flow(cells=("rnn",), spectral_radius=0.1, hidden=8, length=n)) for n in (200, 9))
+    assert [layer["kind"] for layer in parsed(flow_figure(long))["layers"]].count("hline") == 1
+    assert "hline" not in [layer["kind"] for layer in parsed(flow_figure(short))["layers"]]
 
 
 def test_every_other_figure_is_sound(result):

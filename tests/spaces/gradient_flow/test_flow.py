@@ -12,7 +12,7 @@ from spaces.gradient_flow.draw import draw_block, draw_cell, draw_input
 from spaces.gradient_flow.flow import flow, trajectory
 from spaces.gradient_flow.settings import CELLS, Flow
 
-SMALL = Flow(cells=CELLS, hidden=6, length=20, gain=1.2, spectral=True)
+SMALL = Flow(spectral_radius=0.0, cells=CELLS, hidden=6, length=20, gain=1.2, spectral=True)
 
 
 def jacobian(name: str, settings: Flow, t: int) -> torch.Tensor:
@@ -52,7 +52,7 @@ def test_cells_come_in_the_order_asked_with_their_gates_and_the_time():
 
 
 def test_a_run_that_overflows_has_exploded_and_no_norm():
-    settings = Flow(cells=("rnn_relu", "lstm"), gain=10.0, hidden=8, length=600, clip=1.0)
+    settings = Flow(cells=("rnn_relu", "lstm"), spectral_radius=0.0, gain=10.0, hidden=8, length=600, clip=1.0)
     result = flow(settings).cells
     line = trajectory("rnn_relu", settings)
     step = result["rnn_relu"].exploded
@@ -63,7 +63,7 @@ def test_a_run_that_overflows_has_exploded_and_no_norm():
 
 
 def test_without_U_the_rnn_forgets_at_once_and_the_lstm_keeps_its_forget_gates():
-    result = flow(Flow(gain=0.0, input_scale=0.0, hidden=9, length=50, forget_bias=2.0)).cells
+    result = flow(Flow(spectral_radius=0.0, gain=0.0, input_scale=0.0, hidden=9, length=50, forget_bias=2.0)).cells
     assert np.isneginf(result["rnn"].log10).all() and result["rnn"].half_life == 0
     kept = math.log10(1 / (1 + math.exp(-2)))
     # (h, c) is reached from c alone: each step back costs one σ(2)

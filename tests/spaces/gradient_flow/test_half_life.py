@@ -56,7 +56,7 @@ def test_the_forget_bias_predicts_the_powers_of_its_sigmoid():
 
 
 def test_gates_that_never_move_give_the_half_life_of_the_bias():
-    settings = Flow(hidden=4, length=20, gain=0.0, input_scale=0.0, forget_bias=1.5)
+    settings = Flow(spectral_radius=0.0, hidden=4, length=20, gain=0.0, input_scale=0.0, forget_bias=1.5)
     for name in ("lstm", "gru", "su"):
         line = draw_cell(name, settings).run(draw_input(settings))
         predicted = half_life.half_life(half_life.predicted_rate(name, 1.5, 0.0))

@@ -58,7 +58,7 @@ def test_a_map_survives_json():
 
 
 def test_half_lives_against_the_bias_come_one_by_one():
-    settings = Flow(hidden=6, length=60, gain=0.0, input_scale=0.0)
+    settings = Flow(spectral_radius=0.0, hidden=6, length=60, gain=0.0, input_scale=0.0)
     stages = list(sweep_bias("gru", settings, points=5))
     assert len(stages) == 5 and np.isnan(stages[0].measured[1:]).all()
     last = stages[-1]
