@@ -16,7 +16,7 @@ from spaces.xiangqi.ui.panel import contents, names
 from spaces.xiangqi.ui.table import Table
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
-RUN = QUIET | {"concurrency_limit": 16, "trigger_mode": "multiple"}  # a click during a model's thought counts
+RUN = QUIET | {"concurrency_limit": 40, "trigger_mode": "multiple"}  # a click during a model's thought counts
 
 
 def view(table: Table, refused: bool = False) -> list[Any]:

@@ -62,7 +62,10 @@ window.kx.xiangqiPanel ??= (() => {
     for (const [who, label] of [["red", tr("我执红", "I am red")], ["black", tr("我执黑", "I am black")], ["both", tr("双方都是我", "Both by me")], ["none", tr("看模型对弈", "Watch models")]]) {
       const made = node("button", who === "red" ? "first" : "", label, begin);
       made.type = "button"; made.dataset.who = who;
-      made.addEventListener("click", () => ask({ do: "new", who, gift: gift.value }));
+      made.addEventListener("click", () => {
+        ask({ do: "new", who, gift: gift.value });
+        document.querySelector(".xq-board")?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+      });
     }
 
     const lower = node("div", "lower", "", root), head = node("div", "head", "", lower);

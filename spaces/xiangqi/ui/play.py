@@ -93,7 +93,7 @@ def _link(page: Page, tabs: gr.Tabs, table: gr.State, kept: gr.BrowserState, out
     """Copy link: the table as it stands goes into hidden knobs, from which the page makes the link."""
     knobs = {name: gr.Textbox("me" if name == "red" else "", visible=False) for name in Opening.__dataclass_fields__}
     with gr.Row(elem_classes="kx-try"):
-        copy = gr.Button(tr("复制此局面的链接", "Copy a link to this position"), size="sm", elem_classes="kx-link",
+        copy = gr.Button(tr("复制链接", "Copy link"), size="sm", elem_classes="kx-link",
                          elem_id="xiangqi-copy")
     hidden = gr.Button(visible="hidden", elem_id="xiangqi-copy-now")
     order = list(knobs.values())

@@ -98,9 +98,11 @@ class Table:
         if not isinstance(event, dict) or event.get("do", "move") not in VERBS:
             raise InputError("event", f"页面只能要求 {'、'.join(VERBS)}。", f"the page may ask for {', '.join(VERBS)}.")
         with self.lock:
-            moves = getattr(self, "_" + event.get("do", "move"))(event) or 0
-            self.turn += 1
-            self.fresh, self.busy, self.running, self.arrows = False, "", False, []
+            verb = event.get("do", "move")
+            moves = getattr(self, f"_{verb}")(event) or 0
+            self.fresh = False
+            if verb != "look":  # to turn the board does not interrupt whoever is thinking
+                self._interrupt()
             return moves
 
     def seat(self) -> str:
@@ -140,28 +142,29 @@ class Table:
 
     def _new(self, event: dict) -> int:
         """Another game: `who` sits down as red, black, both or none, `gift` is the handicap (`w:horse`)."""
-        side, _, gift = str(event.get("gift") or "").partition(":")
+        side, _, gift = _word(event, "gift").partition(":")
         fen = handicap_fen(SIDES.get(side, -1), gift) if side else ""
-        seats, who = list(self.seats), event.get("who")
+        seats, who = list(self.seats), _word(event, "who")
         rival = next((name for name in (seats[1], seats[0]) if name != ME), default_opponent())
-        if who is not None:
+        if who or event.get("who"):
             pairs = {"red": [ME, rival], "black": [rival, ME], "both": [ME, ME],
                      "none": seats if ME not in seats else [rival, rival]}
             if who not in pairs:
                 raise InputError("who", "应为 red、black、both 或 none。", "must be red, black, both or none.")
             seats = pairs[who]
         self.game, self.seats = (Game(fen) if fen else Game()), seats
-        if event.get("who"):
+        if who:
             self.look = replace(self.look, flip=seats[RED] != ME and seats[BLACK] == ME)
         return self._due()
 
     def _seat(self, event: dict) -> None:
-        if event.get("side") not in SIDES:
+        side = _word(event, "side")
+        if side not in SIDES:
             raise InputError("side", "应为 w 或 b。", "must be w or b.")
-        self.seats[SIDES[event["side"]]] = seated(event.get("player"))
+        self.seats[SIDES[side]] = seated(event.get("player"))
 
     def _look(self, event: dict) -> None:
-        name = event.get("name")
+        name = _word(event, "name")
         if name not in {f.name for f in fields(Look)}:
             raise InputError("look", "没有这一项显示设置。", "there is no such setting of the board.")
         self.look = replace(self.look, **{name: not getattr(self.look, name)})
@@ -212,9 +215,13 @@ class Table:
 
     def _take(self, game: Game) -> None:
         with self.lock:
-            self.game, self.seats = game, [ME, ME]
-            self.turn += 1
-            self.fresh, self.busy, self.running, self.arrows = False, "", False, []
+            self.game, self.seats, self.fresh = game, [ME, ME], False
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        """Whoever is thinking need not finish."""
+        self.turn += 1
+        self.busy, self.running, self.arrows = "", False, []
 
     # ---- the models' moves
 
@@ -277,6 +284,12 @@ class Table:
 
 VERBS = ("move", "undo", "redo", "travel", "first", "last", "resign", "new", "seat", "look", "run", "step", "pause",
          "hint")
+
+
+def _word(event: dict, key: str) -> str:
+    """A field of an event as text, empty where it is none."""
+    value = event.get(key)
+    return value if isinstance(value, str) else ""
 
 
 def arrows(analysis: Analysis) -> list[Arrow]:
