@@ -43,6 +43,30 @@ def test_empty_settings_are_the_defaults_but_bad_ones_are_named(client):
         assert "\n" not in str(caught.value).strip()
 
 
+def test_gradient_flow_gives_a_logarithm_for_every_step(client):
+    settings = {"cells": ["rnn", "lstm", "transformer"], "hidden": 8, "length": 30, "seed": 3}
+    norms = client.predict(json.dumps(settings), api_name="/gradient_flow")["log10_norms"]
+    assert {name: len(values) for name, values in norms.items()} == {"rnn": 30, "lstm": 30, "transformer": 30}
+    assert norms["rnn"][0] < norms["lstm"][0] < norms["lstm"][-1] + 3
+
+
+def test_gradient_flow_goes_far_below_the_smallest_float(client):
+    settings = {"cells": ["rnn"], "length": 1000, "spectral_radius": 0.5, "input": "constant", "input_scale": 0.0}
+    norms = client.predict(json.dumps(settings | {"hidden": 4}), api_name="/gradient_flow")["log10_norms"]["rnn"]
+    assert norms[0] < -264 and norms[0] == pytest.approx(1000 * -0.30103, abs=1)  # 0.5^1000
+    exploded = client.predict(
+        json.dumps({"cells": ["rnn_relu"], "length": 1000, "spectral_radius": 10.0, "hidden": 4}),
+        api_name="/gradient_flow",
+    )
+    assert exploded["exploded"]["rnn_relu"] and exploded["regime"]["rnn_relu"] == "explode"
+
+
+def test_gradient_flow_names_what_is_wrong(client):
+    for bad, field in [('{"hidden": 257}', "hidden"), ('{"cells": ["elman"]}', "cells"), ('{"text": ""}', "text")]:
+        with pytest.raises(Exception, match=field):
+            client.predict(bad, api_name="/gradient_flow")
+
+
 def test_only_promised_names_are_offered(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/simsiam_train"}
+    assert set(named) == {"/simsiam_train", "/gradient_flow"}
