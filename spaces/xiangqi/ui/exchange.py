@@ -10,6 +10,7 @@ import gradio as gr
 
 from shared.experiment import InputError
 from shared.i18n import tr
+from shared.page import guard
 from spaces.xiangqi.board import iccs
 from spaces.xiangqi.record import MOST_CHARACTERS, write_pgn
 from spaces.xiangqi.ui.answers import QUIET, answered
@@ -81,8 +82,8 @@ def build(table: gr.State, kept: gr.BrowserState, outputs: list) -> None:
             read = gr.Button(tr("读入", "Read"), variant="primary", elem_id="xiangqi-read", min_width=120)
             save = gr.Button(tr("存为文件", "Save as file"), elem_id="xiangqi-save", min_width=120)
             upload = gr.UploadButton(tr("打开文件", "Open a file"), elem_id="xiangqi-open", min_width=120)
-    out.click(write, [table, kept, kind], text, **QUIET)
-    kind.input(write, [table, kept, kind], text, **QUIET)
+    out.click(guard(write), [table, kept, kind], text, **QUIET)
+    kind.input(guard(write), [table, kept, kind], text, **QUIET)
     read.click(answered(take), [table, kept, text], outputs, **QUIET)
     upload.upload(answered(take_file), [table, kept, upload], outputs, **QUIET)
-    save.click(write, [table, kept, kind], text, **QUIET).then(None, [text, kind], None, js=SAVE)
+    save.click(guard(write), [table, kept, kind], text, **QUIET).then(None, [text, kind], None, js=SAVE)

@@ -132,7 +132,7 @@ window.kx.xiangqiPanel ??= (() => {
       for (const made of list.querySelectorAll(".move")) made.toggleAttribute("aria-current", +made.dataset.node === value.at);
       const here = list.querySelector("[aria-current]");
       if (here) {
-        const top = here.offsetTop - list.offsetTop;
+        const top = here.offsetTop; // from the list, which is positioned
         if (top < list.scrollTop || top + here.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = top - list.clientHeight / 2;
       } else list.scrollTop = 0;
     };

@@ -104,5 +104,5 @@ def _link(page: Page, tabs: gr.Tabs, table: gr.State, kept: gr.BrowserState, out
         opening = table.opening()
         return [opening.red, opening.black, opening.fen, opening.moves]
 
-    copy.click(present, [table, kept], order, **QUIET).then(
+    copy.click(guard(present), [table, kept], order, **QUIET).then(
         None, None, None, js="() => document.getElementById('xiangqi-copy-now').click()")
