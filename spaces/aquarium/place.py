@@ -14,6 +14,8 @@ EXPANSION, THERMAL_DIFFUSIVITY, KINEMATIC_VISCOSITY = 2.3e-4, 2e-7, 9e-7
 """Water's at 24 °C, 1/K and m²/s; the diffusivity is that of a wet bed."""
 DIFFUSION = 1.0e-4
 """m²/d, of ions and oxygen in a wet bed: about 0.6 of the free 1.7e-4."""
+HANDFUL = 0.1
+"""L of ceramsite below which there is no bed to speak of."""
 ONSET = 39.5
 """Rayleigh number at which a porous layer heated from below begins to convect: 4π²."""
 
@@ -33,6 +35,7 @@ def place(tank: Tank, v: Values) -> Place:
     """Volumes, surfaces and exchange of a tank as it is now; the bed takes at most four fifths of the depth."""
     gross = 1000 * AREA * tank.depth_cm / 100
     heap = min(1000 * tank.ceramsite_kg / v["bulk_density"], 0.8 * gross)  # L, grains and pores
+    heap = heap if heap >= HANDFUL else 0.0
     surface = 6 * (1 - POROSITY) / (tank.grain_mm / 1000) * heap / 1000
     walls = 2 * (FLOOR[0] + FLOOR[1]) * tank.depth_cm / 100 + (0 if heap else AREA)
     glass = v["glass_share"] * (walls + v["leaf_area"] * tank.plants_g)

@@ -68,6 +68,8 @@ def plan(
         raise InputError("calm", "须为 1 到 30 之间的整数。", "must be a whole number from 1 to 30.")
     tank = tank.but(removed="none")
     seen = math.ceil(fitted.readings.day.max()) if fitted else 0
+    if seen >= tank.days:
+        raise InputError("days", f"须大于最后一次读数的天数 {seen}。", f"must be more than the last reading's {seen}.")
     scenarios: Sequence[Mapping[str, float]] = fitted.draws(draws, seed) if fitted else draw(draws, seed)
     best, run = _follow(tank, fitted.changes if fitted else {}, calm, seen, tank.days)
     drawn = [_follow(tank, changes, calm, seen, MOST_CHANGES) for changes in scenarios]

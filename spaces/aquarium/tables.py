@@ -24,7 +24,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """An HTML table; every cell is escaped."""
     top = "".join(f'<th style="width: auto">{html.escape(cell)}</th>' for cell in head)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<table class="kx-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
+    table = f'<table class="kx-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div style="overflow-x: auto">{table}</div>'
 
 
 def parameters(changes: Mapping[str, float] | None = None) -> str:

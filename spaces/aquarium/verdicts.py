@@ -75,8 +75,9 @@ def tanks(tank: Tank, situation: str = "later") -> dict[str, Tank]:
         options = ", ".join(SITUATIONS)
         raise InputError("situation", f"须为 {options} 之一。", f"must be one of {options}.")
     complete = tank.but(removed="none")
+    later = {"complete": complete, **{name: tank.but(removed=name) for name in REMOVED}}  # the day has to fit
     if situation == "later":
-        return {"complete": complete, **{name: tank.but(removed=name) for name in REMOVED}}
+        return later
     never = {"pump": {"pump": False}, "ceramsite": {"ceramsite_kg": 0.0}, "plants": {"plants_g": 0.0}}
     return {"complete": complete, **{name: complete.but(**never[name]) for name in REMOVED}}
 

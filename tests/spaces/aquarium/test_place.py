@@ -20,6 +20,7 @@ def test_no_ceramsite_no_bed():
     here = place(Tank(ceramsite_kg=0), V)
     assert (here.open, here.bed, here.bed_surface, here.exchange) == (72, 0, 0, 0)
     assert here.glass_surface > place(Tank(), V).glass_surface  # the bare floor
+    assert place(Tank(ceramsite_kg=1e-300), V) == here
 
 
 def test_a_heap_leaves_some_water():

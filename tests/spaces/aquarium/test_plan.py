@@ -78,6 +78,12 @@ def test_a_fitted_tank_is_planned_from_its_last_reading():
     assert (1 - made.share_needed) * high + made.share_needed * tap == pytest.approx(limit)
 
 
+def test_the_plan_reaches_beyond_the_readings():
+    known = fit(Tank(), Readings(np.arange(5.0, 30, 5), np.ones((5, 3))), ("ration",))
+    with pytest.raises(InputError, match="days"):
+        plan(Tank(days=25), START, known)
+
+
 @pytest.mark.parametrize("start", ["soon", None, "2020-02-30"])
 def test_bad_dates_are_named(start):
     with pytest.raises(InputError, match="start"):

@@ -13,7 +13,7 @@ from spaces.aquarium.tank import simulate
 
 
 def rows(text: str) -> list[list[str]]:
-    table = ElementTree.fromstring(text)
+    table = ElementTree.fromstring(text).find("table")
     return [["".join(cell.itertext()) for cell in row] for row in table.find("tbody")]
 
 

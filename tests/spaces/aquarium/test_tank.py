@@ -4,14 +4,17 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from spaces.aquarium import tank as tanks
 from spaces.aquarium.nitrogen import POOLS, Law
 from spaces.aquarium.parameters import defaults, values
 from spaces.aquarium.place import feed_nitrogen, place
-from spaces.aquarium.settings import Tank
+from spaces.aquarium.settings import REMOVALS, TANK_LIMITS, Tank
 from spaces.aquarium.tank import INDEX, Due, alarms, simulate
+from spaces.aquarium.verdicts import draw
 from spaces.aquarium.water import LIMITS, ammonia_share
 
 CASES = [
@@ -38,6 +41,19 @@ def test_nitrogen_is_kept(tank):
     assert run.pools.min() > -1e-3 * run.pools.max()
     for series in (run.tan, run.no2, run.no3, run.oxygen):
         assert np.isfinite(series).all() and series.min() > -1e-3
+
+
+FREE = {n: r for n, r in TANK_LIMITS.items() if n not in ("days", "change_every", "removal_day")}
+ANY = st.fixed_dictionaries({n: (st.integers if isinstance(r[0], int) else st.floats)(*r) for n, r in FREE.items()})
+
+
+@settings(deadline=None, max_examples=15)
+@given(ANY, st.integers(2, 60), st.booleans(), st.sampled_from(REMOVALS), st.sampled_from(draw(12, seed=5)))
+def test_any_tank_under_any_plausible_parameters_is_solved(drawn, days, pump, removed, parameters):
+    tank = Tank(**drawn, days=days, change_every=7, removal_day=days // 2, pump=pump, removed=removed)
+    run = simulate(tank, parameters)
+    assert abs(run.imbalance) < 1e-6 and np.isfinite(run.pools).all()
+    assert min(run.tan.min(), run.no2.min(), run.no3.min(), run.oxygen.min()) > -1e-3
 
 
 def test_the_ledger_is_kept_apart_from_the_equations():

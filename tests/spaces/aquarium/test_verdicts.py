@@ -39,6 +39,9 @@ def test_the_four_tanks_differ_in_one_thing():
     assert not never["pump"].pump and never["ceramsite"].ceramsite_kg == 0 and never["plants"].plants_g == 0
     with pytest.raises(InputError, match="situation"):
         tanks(Tank(), "soon")
+    for situation in verdicts.SITUATIONS:  # in both the days after the removal are judged
+        with pytest.raises(InputError, match="removal_day"):
+            tanks(Tank(days=50), situation)
 
 
 def test_before_the_removal_all_tanks_are_one():
@@ -74,15 +77,15 @@ def test_bad_counts_are_named(count):
 
 
 def test_a_few_draws_are_solved_and_agree_with_simulate():
-    outcomes = list(sensitivity(Tank(), draws=8, seed=1))
-    assert len(outcomes) == 8
+    outcomes = list(sensitivity(Tank(), draws=5, seed=1))
+    assert len(outcomes) == 5
     one = outcomes[3]
     run = simulate(Tank(removed="ceramsite"), one.values)
     assert abs(run.imbalance) < 1e-6
     worst = max(run.sustained("nh3", 60) / 0.05, run.sustained("no2", 60) / 0.3)
     assert one.hazard["ceramsite"] == pytest.approx(worst)
-    assert sum(o.hazard["ceramsite"] >= o.hazard["complete"] for o in outcomes) >= 6
-    assert sum(o.nitrate["plants"] >= o.nitrate["complete"] for o in outcomes) >= 6
+    assert sum(o.hazard["ceramsite"] >= o.hazard["complete"] for o in outcomes) >= 4
+    assert sum(o.nitrate["plants"] >= o.nitrate["complete"] for o in outcomes) >= 4
 
 
 def test_drivers_find_the_parameter_that_decides():
@@ -100,7 +103,7 @@ def test_chance_level_falls_with_the_draws():
     rng = np.random.default_rng(0)
     level = chance_level(64)
     worst = [
-        max(abs(np.corrcoef(rng.permutation(64), rng.permutation(64))[0, 1]) for _ in PARAMETERS) for _ in range(200)
+        max(abs(np.corrcoef(rng.permutation(64), rng.permutation(64))[0, 1]) for _ in PARAMETERS) for _ in range(80)
     ]
     assert np.mean(np.array(worst) > level) < 0.1
     assert chance_level(256) == pytest.approx(level * np.sqrt(63 / 255))
