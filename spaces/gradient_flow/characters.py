@@ -143,6 +143,12 @@ def missing(folder: Path, files: str) -> InputError:
     return InputError("weights", f"{name} 中缺少 {files}，或已损坏。", f"{name} has no {files}, or they are damaged.")
 
 
+def baselines(folder: Path = WEIGHTS) -> dict[str, float]:
+    """unigram_bits and bigram_bits of the same held-out text, as the training counted them; empty where not."""
+    file = Path(folder) / "baselines.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
 @lru_cache(maxsize=8)
 def load(cell: str, folder: Path = WEIGHTS) -> tuple[CharacterModel, dict]:
     """The character model of a cell and what its training measured, read once."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.utils.extmath import randomized_svd
 
 from shared.jsonl import read_rows
 from spaces.gradient_flow.characters import END, Vocabulary
@@ -86,38 +85,21 @@ def unigram(train: np.ndarray, size: int) -> np.ndarray:
     return counts / counts.sum()
 
 
-def neighbours(train: np.ndarray, size: int, width: int, window: int = 2) -> np.ndarray:
-    """A start for the embedding (size, width), unit variance: principal parts of who stands near whom.
-
-    Positive pointwise mutual information of characters at most `window` apart, and its leading singular vectors, each
-    times the root of its value (Levy and Goldberg 2014).
-    """
-    pairs = np.zeros((size, size), np.float32)
-    for k in range(1, window + 1):
-        codes, times = np.unique(train[:-k].astype(np.int64) * size + train[k:], return_counts=True)
-        pairs[codes // size, codes % size] += times
-    pairs += pairs.T
-    share = pairs.sum(0) + 1
-    information = np.log(np.maximum(pairs * (share.sum() / share) / share[:, None], 1))
-    U, values, _ = randomized_svd(information, width, random_state=0)
-    rows = U * np.sqrt(values)
-    return (rows / rows.std()).astype(np.float32)
-
-
 def unigram_bits(train: np.ndarray, validation: np.ndarray, size: int) -> float:
     """Bits per character of the counts of single characters, of `size` ids."""
     return float(-np.log2(unigram(train, size))[validation].mean())
 
 
-def bigram_bits(train: np.ndarray, validation: np.ndarray, size: int) -> float:
-    """Bits per character given the one before: counts of pairs, smoothed by the unigram (Witten and Bell 1991)."""
+def pair_table(train: np.ndarray, size: int) -> np.ndarray:
+    """p(j | i) (size, size) float32: counts of pairs, smoothed by the unigram (Witten and Bell 1991)."""
     codes, times = np.unique(train[:-1].astype(np.int64) * size + train[1:], return_counts=True)
-    seen = np.bincount(codes // size, times, minlength=size)
-    kinds = np.bincount(codes // size, minlength=size)
-    asked = validation[:-1].astype(np.int64) * size + validation[1:]
-    place = np.searchsorted(codes, asked).clip(max=len(codes) - 1)
-    pair = np.where(codes[place] == asked, times[place], 0)
-    before, after = validation[:-1], validation[1:]
-    new = np.where(kinds[before] > 0, kinds[before], 1)
-    p = (pair + new * unigram(train, size)[after]) / (seen[before] + new)
-    return float(-np.log2(p).mean())
+    table = np.zeros((size, size), np.float32)
+    table[codes // size, codes % size] = times
+    kinds = np.count_nonzero(table, axis=1).clip(1)  # how many characters followed i
+    table += kinds[:, None] * unigram(train, size).astype(np.float32)
+    return table / table.sum(1, keepdims=True)
+
+
+def bigram_bits(table: np.ndarray, validation: np.ndarray) -> float:
+    """Bits per character given the one before, by a table of p(j | i)."""
+    return float(-np.log2(table[validation[:-1], validation[1:]].astype(np.float64)).mean())

@@ -19,14 +19,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from shared.accelerator import autocast_dtype
 from spaces.gradient_flow.characters import WEIGHTS, CharacterModel, Vocabulary, read, save
-from spaces.gradient_flow.corpus import DATA, Corpus, bigram_bits, corpus, neighbours, unigram, unigram_bits
+from spaces.gradient_flow.corpus import DATA, Corpus, bigram_bits, corpus, pair_table, unigram_bits
+from spaces.gradient_flow.pairs import Start, learn, prime
 from spaces.gradient_flow.settings import CELLS
 
-ROWS, LENGTH = 16, 128  # windows of a batch, characters of a window
+SHAPES = {"": (16, 128), "transformer": (6, 341)}
+"""Windows of a batch and characters of a window: as many characters, and for the transformer all positions in use."""
+FITTED = 64  # windows on which the read-out is fitted before training
 WARMUP, LEVEL = 0.03, 0.4  # shares of the run: the rate rises until the first and falls from the second
 CHUNK = 512  # characters whose logits are held at once: (512, 4096) stays in the cache
 CHECKPOINT_EVERY = 180.0  # seconds
@@ -84,36 +88,39 @@ def rate(progress: float) -> float:
 class Run:
     """The training of one cell: model, optimiser, order of windows, clock and checkpoint."""
 
-    def __init__(self, cell: str, plan: Plan, text: Corpus):
-        self.plan, self.text, self.file = plan, text, plan.state / f"{cell}.pt"
+    def __init__(self, cell: str, plan: Plan, text: Corpus, pairs: Start | None):
+        self.plan, self.text, self.pairs, self.file = plan, text, pairs, plan.state / f"{cell}.pt"
         self.accelerator = Accelerator(mixed_precision="no")  # ReadOut sees to its own precision
         torch.manual_seed(plan.seed)
+        self.shape = SHAPES.get(cell, SHAPES[""])
         model, self.earlier = self._start(cell)
         how = {"lr": plan.rate, "betas": (0.9, 0.98), "weight_decay": 0.01, "fused": True}
         optimiser = torch.optim.AdamW(model.parameters(), **how)
         self.model, self.optimiser = self.accelerator.prepare(model, optimiser)
         self.batch, self.seconds = 0, 0.0
-        self.batches = max(1, round(plan.characters * 1e6 / (ROWS * LENGTH)))
+        self.batches = max(1, round(plan.characters * 1e6 / math.prod(self.shape)))
         self._resume()
 
     def _start(self, cell: str) -> tuple[CharacterModel, float]:
         """A new model or the weights given, and millions of characters that they have read before."""
         if self.plan.start is None:
             model = CharacterModel(cell, len(self.text.vocabulary))
-            size, width = model.embedding.shape
-            model.bias.data = torch.from_numpy(np.log(unigram(self.text.train, size))).float()
-            model.embedding.data = torch.from_numpy(neighbours(self.text.train, size, width)) * width**-0.5
+            prime(model, self.pairs, torch.from_numpy(self.windows(np.random.default_rng(0), FITTED)))
             return model, 0.0
         model, trained = read(self.plan.start / cell)
         return model.train().requires_grad_(True), trained.get("characters", 0.0)
 
     def draw(self) -> Tensor:
         """The next windows (B, T + 1), cut at places that depend on the seed and the batch's number alone."""
-        drawn = np.random.default_rng((self.plan.seed, round(self.earlier * 1e6), self.batch))
-        places = drawn.integers(0, len(self.text.train) - LENGTH - 1, ROWS * self.accelerator.num_processes)
-        places = places[self.accelerator.process_index :: self.accelerator.num_processes]
-        rows = np.stack([self.text.train[p : p + LENGTH + 1] for p in places]).astype(np.int64)
-        return torch.from_numpy(rows).to(self.accelerator.device)
+        random = np.random.default_rng((self.plan.seed, round(self.earlier * 1e6), self.batch))
+        return torch.from_numpy(self.windows(random, self.shape[0])).to(self.accelerator.device)
+
+    def windows(self, random: np.random.Generator, rows: int) -> np.ndarray:
+        """Rows (B, T + 1) of the training text, other ones in each process."""
+        processes, length = self.accelerator.num_processes, self.shape[1] + 1
+        places = random.integers(0, len(self.text.train) - length, rows * processes)
+        cut = [self.text.train[p : p + length] for p in places[self.accelerator.process_index :: processes]]
+        return np.stack(cut).astype(np.int64)
 
     def step(self) -> float:
         """One update; returns its loss in bits per character."""
@@ -149,7 +156,7 @@ class Run:
         return self.accelerator.unwrap_model(self.model)
 
     def _line(self, bits: float) -> dict:
-        millions = self.earlier + self.batch * ROWS * LENGTH * self.accelerator.num_processes / 1e6
+        millions = self.earlier + self.batch * math.prod(self.shape) * self.accelerator.num_processes / 1e6
         figures = {"characters": round(millions, 3), "seconds": round(self.seconds), "bits": round(bits, 3)}
         return {"cell": self.bare.name, **figures}
 
@@ -186,7 +193,7 @@ class Run:
 
 @torch.no_grad()
 def bits_by_context(
-    model: CharacterModel, ids: np.ndarray, length: int = LENGTH, rows: int = 32
+    model: CharacterModel, ids: np.ndarray, length: int = LAGS[-1], rows: int = 32
 ) -> tuple[float, list[float]]:
     """Bits per character of a stream in windows from the zero state: the mean, and after 1, 2, … length characters."""
     windows = (len(ids) - 1) // length
@@ -223,7 +230,7 @@ def main() -> None:
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=CELLS)
     parser.add_argument("--characters", type=float, default=3.0, help="millions that each cell reads")
     parser.add_argument("--minutes", type=float, default=60.0, help="after which a cell's run is interrupted")
-    parser.add_argument("--rate", type=float, default=8e-3, help="peak learning rate")
+    parser.add_argument("--rate", type=float, default=5e-3, help="peak learning rate")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the texts")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the weights")
     parser.add_argument("--state", type=Path, default=Path("runs/gradient_flow"), help="folder of the checkpoints")
@@ -231,10 +238,24 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     plan = Plan(**vars(parser.parse_args()))
     text = prepared(plan)
-    size = len(text.vocabulary)
-    counts = {f.__name__: round(f(text.train, text.validation, size), 3) for f in (unigram_bits, bigram_bits)}
-    print(json.dumps(counts), flush=True)
-    print(json.dumps(counts | {"cells": {cell: Run(cell, plan, text).train() for cell in plan.cells}}))
+    table = pair_table(text.train, len(text.vocabulary))
+    counts = {
+        "unigram_bits": round(unigram_bits(text.train, text.validation, len(table)), 3),
+        "bigram_bits": round(bigram_bits(table, text.validation), 3),
+    }
+    (plan.out / "baselines.json").write_text(json.dumps(counts) + "\n")
+    pairs = None if plan.start else learned(plan, table, text)
+    print(json.dumps(counts | {"cells": {cell: Run(cell, plan, text, pairs).train() for cell in plan.cells}}))
+
+
+def learned(plan: Plan, table: np.ndarray, text: Corpus) -> Start:
+    """What pairs teach, from STATE/pairs.safetensors where an earlier run left it."""
+    file = plan.state / "pairs.safetensors"
+    if file.is_file():
+        return Start(**load_file(file))
+    start = learn(table, text.train)
+    save_file({name: tensor.contiguous() for name, tensor in vars(start).items()}, file)
+    return start
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,7 @@ class Dependence:
     unknown: tuple[int, ...]
     """Places of the characters that the model does not know."""
 
-    @property
+    @cached_property
     def shares(self) -> np.ndarray:
         """(N+1, N): each row of `norms` divided by its sum."""
         total = self.norms.sum(1, keepdims=True)
@@ -72,11 +72,15 @@ class Dependence:
         rows = np.arange(most, n + 1)
         return np.array([shares[rows, rows - k].mean() for k in range(1, most + 1)])
 
+    def latest(self, row: int, part: float = 0.5) -> int:
+        """How many of the latest characters hold `part` of a row's dependence; row ≥ 1."""
+        cumulated = np.cumsum(self.shares[row, :row][::-1])
+        return min(row, 1 + int(np.searchsorted(cumulated, part)))
+
     def reach(self, part: float = 0.5) -> float:
-        """How many of the latest characters hold `part` of a row's dependence; mean over the rows of `by_lag`."""
-        n, shares = len(self.text), self.shares
-        rows = range(max(1, n // 2), n + 1)
-        return float(np.mean([1 + np.searchsorted(np.cumsum(shares[i, :i][::-1]), part) for i in rows]))
+        """The mean of `latest` over the rows of `by_lag`."""
+        n = len(self.text)
+        return float(np.mean([self.latest(i, part) for i in range(max(1, n // 2), n + 1)]))
 
 
 def depend(text: str, cells: Sequence[str] = CELLS, folder: Path = WEIGHTS) -> dict[str, Dependence]:
