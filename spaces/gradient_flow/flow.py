@@ -10,10 +10,12 @@ no norm exists, and `exploded` names the first step that is not finite.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -28,6 +30,7 @@ from spaces.gradient_flow.sweep import arithmetic, sweep
 from spaces.gradient_flow.transformer import CausalBlock, LastOutput
 
 Progress = Callable[[float], None]
+SMALL = 96  # units up to which cells at once would only take turns in Python
 
 
 @dataclass(frozen=True)
@@ -77,19 +80,39 @@ class FlowResult:
 
 
 def flow(settings: Flow, progress: Progress | None = None) -> FlowResult:
-    """The flow of every chosen cell; progress is told the share done, from 0 to 1."""
-    started, cells = time.perf_counter(), {}
-    for i, name in enumerate(settings.cells):
-        told = _shifted(progress, i, len(settings.cells))
-        with arithmetic(settings.hidden):
-            cells[name] = transformer_flow(settings) if name == "transformer" else cell_flow(name, settings, told)
-        if told:
-            told(1.0)
+    """The flow of every chosen cell; progress is told the share done, from 0 to 1, in the caller's thread."""
+    started = time.perf_counter()
+    with arithmetic():
+        cells = (_in_turn if settings.hidden <= SMALL else _at_once)(settings, progress)
     return FlowResult(settings, cells, time.perf_counter() - started)
 
 
-def _shifted(progress: Progress | None, done: int, of: int) -> Progress | None:
-    return progress and (lambda share: progress((done + share) / of))
+def _in_turn(settings: Flow, progress: Progress | None) -> dict[str, CellFlow]:
+    cells, of = {}, len(settings.cells)
+    for done, name in enumerate(settings.cells):
+        cells[name] = one_flow(name, settings, progress and (lambda share, done=done: progress((done + share) / of)))
+    return cells
+
+
+def _at_once(settings: Flow, progress: Progress | None) -> dict[str, CellFlow]:
+    """A cell a core: large products leave Python to the others meanwhile."""
+    shares = dict.fromkeys(settings.cells, 0.0)
+    with ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        runs = {n: pool.submit(one_flow, n, settings, partial(shares.__setitem__, n)) for n in settings.cells}
+        while wait(runs.values(), timeout=0.1).not_done:
+            if progress:
+                progress(sum(shares.values()) / len(shares))
+        if progress:
+            progress(1.0)
+    return {name: run.result() for name, run in runs.items()}
+
+
+def one_flow(name: str, settings: Flow, progress: Progress | None = None) -> CellFlow:
+    """The flow of one of CELLS drawn from the settings; progress ends at 1."""
+    flow = transformer_flow(settings) if name == "transformer" else cell_flow(name, settings, progress)
+    if progress:
+        progress(1.0)
+    return flow
 
 
 def trajectory(name: str, settings: Flow) -> Linearised:

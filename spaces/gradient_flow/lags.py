@@ -68,7 +68,7 @@ def line_lags(line: Linearised, loss: str = "last", progress: Progress | None = 
     total = torch.einsum("tgh,tgk->ghk", scaled, read(line))
     size = torch.linalg.vector_norm(total)
     toward = torch.einsum("ghk,tgk->tgh", total / size, read(line))  # ⟨δ ⊗ read, total⟩/‖total‖ = δ · toward
-    with arithmetic(line.cell.hidden):
+    with arithmetic():
         if loss == "last":
             first, shares, log10 = _last(line, deltas, exponents, top, toward)
         else:

@@ -62,7 +62,7 @@ def line_ledger(line: Linearised, progress: Progress | None = None) -> Ledger:
     parts = ("carry", *GATES[name])
     book = _Book(len(parts), len(line))
     if burst is None:
-        with arithmetic(line.cell.hidden):
+        with arithmetic():
             book.fill(line, progress)
     kept = _carried(line)
     one_path, truth = (_one_path(line).numpy(), book.truth.numpy()) if name == "lstm" else (None, None)

@@ -25,7 +25,6 @@ NEGLIGIBLE = 1e-15  # of the norm: what may be dropped at once
 SUSPICIOUS = 1e-10  # of the norm: what was dropped has become too large
 FEWEST, MOST = 8, 64  # steps between two looks at the rank
 READ = 2**16  # entries of the matrices that are prepared at a time
-SMALL = 96  # units up to which a second thread costs more than it brings
 
 
 @torch.no_grad()
@@ -34,7 +33,7 @@ def sweep(line: Linearised, spectral: bool = False, progress: Progress | None = 
 
     −inf where the matrix is exactly zero, NaN where it cannot be represented. progress is told the share that is done.
     """
-    with arithmetic(line.cell.hidden):
+    with arithmetic():
         rows = Rows(line)
         norms, spectra = rows.norms(spectral, progress)
         if rows.suspicious:
@@ -53,10 +52,13 @@ def flushed() -> Iterator[None]:
 
 
 @contextmanager
-def arithmetic(hidden: int) -> Iterator[None]:
-    """`flushed`, and one thread for products too small to be shared."""
+def arithmetic() -> Iterator[None]:
+    """`flushed`, and one thread: products this small, one after another, wait for one another's halves at each step.
+
+    Alone on two cores a second thread brings little, and where others compute too it made a sweep 25 times slower.
+    """
     threads = torch.get_num_threads()
-    torch.set_num_threads(1 if hidden <= SMALL else threads)
+    torch.set_num_threads(1)
     try:
         with flushed():
             yield
@@ -105,10 +107,11 @@ class Rows:
 
     def back(self, t: int) -> None:
         """From ∂s_T/∂s_t to ∂s_T/∂s_{t−1}."""
-        if self.line.cell.name == "gru":
+        H = self.line.cell.hidden
+        if self.line.cell.name == "gru" and len(self.matrix) < H / 2:  # the gru's matrices cost a product themselves
             self.matrix = self.line.pull(self.matrix, t)
             return
-        read, H = self._read(t), self.line.cell.hidden
+        read = self._read(t)
         if self.line.cell.parts == 1:
             self.matrix = self.matrix @ read
             return

@@ -43,7 +43,7 @@ def test_pull_agrees_with_finite_differences(name):
     torch.testing.assert_close(line.pull(steps / eps, t), torch.stack(columns, 1), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n != "gru"])
+@pytest.mark.parametrize("name", NAMES)
 def test_prepared_matrices_are_the_columns_of_h(name):
     line = draw_cell(name, SETTINGS).run(draw_input(SETTINGS))
     rows = torch.eye(line.cell.parts * 5, dtype=torch.float64)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import numpy as np
 import pytest
 import torch
 
 from spaces.gradient_flow.draw import draw_block, draw_cell, draw_input
-from spaces.gradient_flow.flow import flow, trajectory
+from spaces.gradient_flow.flow import cell_flow, flow, trajectory
 from spaces.gradient_flow.settings import CELLS, Flow
 
 SMALL = Flow(spectral_radius=0.0, cells=CELLS, hidden=6, length=20, gain=1.2, spectral=True)
@@ -91,10 +92,20 @@ def test_clipping_leaves_the_threshold_for_every_cell():
         assert cell.clipping.after == pytest.approx(-3) and cell.clipping.before > -3 and cell.clipping.turned > 1
 
 
-def test_progress_ends_at_one():
-    told = []
-    flow(SMALL, told.append)
-    assert told == sorted(told) and told[-1] == 1 and len(told) >= len(CELLS)
+@pytest.mark.parametrize("hidden", [6, 100])
+def test_progress_ends_at_one_and_comes_in_the_callers_thread(hidden):
+    told, threads = [], set()
+    flow(SMALL.but(hidden=hidden), lambda share: (told.append(share), threads.add(threading.get_ident())))
+    assert told == sorted(told) and told[-1] == 1 and threads == {threading.get_ident()}
+
+
+def test_cells_at_once_are_the_cells_in_turn():
+    settings = Flow(cells=("lstm", "gru", "rnn"), hidden=100, length=12)
+    result, before = flow(settings), torch.get_num_threads()
+    assert list(result.cells) == ["lstm", "gru", "rnn"]
+    for name in settings.cells:
+        np.testing.assert_array_equal(result.cells[name].log10, cell_flow(name, settings).log10)
+    assert torch.get_num_threads() == before
 
 
 def test_a_run_is_remembered_whatever_is_asked_of_it():
