@@ -165,8 +165,9 @@ def _worded(function: Callable, word: Callable[[InputError], gr.Error]) -> Calla
 
 
 def _toast(error: InputError) -> gr.Error:
+    field, zh, en = (html.escape(text) for text in (error.field, error.zh, error.en))  # toasts are shown as HTML
     return gr.Error(
-        tr(f"{error.field}：{error.zh}", f"{error.field}: {error.en}"),
+        tr(f"{field}：{zh}", f"{field}: {en}"),
         title=tr("请检查输入", "Please check"),
         print_exception=False,
     )

@@ -70,7 +70,7 @@ def xiangqi_move(fen: str, moves: str | list[str], level: str) -> dict:
     legal = position.legal_moves()
     if (end := outcome(position, legal)) is not None:
         zh, en = REASONS[end.reason]
-        raise InputError("moves", f"对局已结束:{zh}。", f"the game is over: {en}.")
+        raise InputError("moves", f"对局已结束：{zh}。", f"the game is over: {en}.")
     weights(level)  # before the device's turn: on ZeroGPU models load in the parent
     analysis = analyse(level, position.start_fen, list(position.moves))
     move = analysis.best

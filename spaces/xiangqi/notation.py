@@ -135,6 +135,6 @@ def parse_notation(position: Position, text: str, field: str = "moves") -> int:
     shown = repr(text)[:24]
     if found:
         words = " / ".join(map(iccs, found))
-        raise InputError(field, f"{shown} 有歧义:{words}。", f"{shown} is ambiguous: {words}.")
-    raise InputError(field, f"{shown} 不是此局面的合法着法(如 炮二平五、C2=5)。",
+        raise InputError(field, f"{shown} 有歧义：{words}。", f"{shown} is ambiguous: {words}.")
+    raise InputError(field, f"{shown} 不是此局面的合法着法（如 炮二平五、C2=5）。",
                      f"{shown} is no legal move in this position (such as 炮二平五, C2=5).")

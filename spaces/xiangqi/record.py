@@ -94,7 +94,7 @@ def _read_word(position: Position, word: str) -> int:
     try:
         return parse_iccs(word) if _ICCS.fullmatch(word) else parse_notation(position, word)
     except InputError as error:
-        raise InputError("moves", f"第 {number} 着:{error.zh}", f"move {number}: {error.en}") from None
+        raise InputError("moves", f"第 {number} 着：{error.zh}", f"move {number}: {error.en}") from None
 
 
 def read_game(text: str) -> Record:

@@ -26,6 +26,15 @@ def test_guard_turns_bad_input_into_a_toast_in_both_languages():
     assert "value：须为正。" in caught.value.message and "value: must be positive." in caught.value.message
 
 
+def test_what_a_visitor_typed_is_text_in_a_toast():
+    def quoting(value):
+        raise InputError(value, f"{value} 不对。", f"{value} is wrong.")
+
+    with pytest.raises(gr.Error) as caught:
+        guard(quoting)("<img src=x onerror=alert(1)>")
+    assert "<img" not in caught.value.message and caught.value.message.count("&lt;img") == 4
+
+
 def test_guard_keeps_what_a_stream_has_yielded():
     stream = guard(bad_stream)(1)
     assert next(stream) == 1

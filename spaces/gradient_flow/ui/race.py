@@ -21,9 +21,9 @@ CURVES = ("accuracy", "relative", "share", "direction")
 SOLVED, LOST = 0.9, 0.15  # of the way from guessing to right
 TRY = [  # label, the settings that differ from the default
     (tr("隔 30 步复制两个符号", "copy two symbols after 30 steps"), {}),
-    (tr("加法：两个数隔着噪声", "adding: two numbers, noise between"), {"task": "adding"}),
+    (tr("加法：两个数隔着噪声", "adding: two numbers, noise between"), {"task": "adding", "steps": 600}),
     (tr("延迟 80 步", "a delay of 80 steps"), {"delay": 80, "steps": 600}),
-    (tr("遗忘门不偏置：LSTM 也忘", "no forget bias: the LSTM forgets too"), {"forget_bias": 0.0}),
+    (tr("遗忘门偏置 −2：LSTM 也学不会", "forget bias −2: the LSTM fails too"), {"forget_bias": -2.0}),
     (
         tr("手术：切断所有门控直通", "surgery: every carry cut"),
         {"cells": ("lstm", "gru", "su"), "cut": ("lstm.carry", "gru.carry", "su.carry")},
@@ -37,14 +37,14 @@ TRY = [  # label, the settings that differ from the default
     ),
     (
         tr("ReLU 不裁剪：爆炸", "ReLU without clipping: it explodes"),
-        {"cells": ("rnn_relu", "lstm"), "gain": 2.0, "clip": 0.0},
+        {"cells": ("rnn_relu", "lstm"), "gain": 2.0, "clip": 0.0, "optimizer": "sgd"},
     ),
     (tr("按值裁剪：方向变了", "clipping by value turns the gradient"), {"clip_by": "value", "clip": 0.01}),
 ]
 EXPLANATION = prose(
     r"""**看什么。** 所有单元读同样的批次，答案只在“延迟”步之后才要。
 第一张图是准确率；第二张把它和状态梯度的**半衰期**
-$-\ln2\,/\,\frac{\mathrm d}{\mathrm dk}\ln\lVert\partial s_T/\partial s_{T-k}\rVert$ 放在一起：比延迟短太多就学不会。
+$-\ln2\,/\,\frac{\mathrm d}{\mathrm dk}\ln\lVert\partial s_T/\partial s_{T-k}\rVert$ 放在一起：比延迟短太多，多半学不会。
 “到达的份额”正是文章的论断：RNN 的总梯度并不为零，没有了的是远处的那一份。
 
 **手术**：勾上一条通路，数值照常流过，梯度不再流过（detach）；中途勾上或取消，下一片就生效，图上留一条竖线。
@@ -52,7 +52,7 @@ $-\ln2\,/\,\frac{\mathrm d}{\mathrm dk}\ln\lVert\partial s_T/\partial s_{T-k}\rV
     r"""**What to see.** Every cell reads the same batches; the answer is asked only after the delay. The first
 figure is the accuracy, the second sets it against the **half-life** of the state's gradient,
 $-\ln2\,/\,\frac{\mathrm d}{\mathrm dk}\ln\lVert\partial s_T/\partial s_{T-k}\rVert$: much shorter than the delay, and
-nothing is learnt. “Share that arrives” is the article's claim: the RNN's total gradient is not zero, its distant part
+hardly anything is learnt. “Share that arrives” is the article's claim: the RNN's total gradient is not zero, its distant part
 is.
 
 **Surgery**: values still flow through a path that you tick, gradients do not (detach); tick or untick on the way and it
