@@ -44,7 +44,8 @@ TRY = [  # label, the settings that differ from the default
 EXPLANATION = prose(
     r"""**看什么。** 所有单元读同样的批次，答案只在“延迟”步之后才要。
 第一张图是准确率；第二张把它和状态梯度的**半衰期**
-$-\ln2\,/\,\frac{\mathrm d}{\mathrm dk}\ln\lVert\partial s_T/\partial s_{T-k}\rVert$ 放在一起：比延迟短太多，多半学不会。
+$-\ln2\,/\,\frac{\mathrm d}{\mathrm dk}\ln\lVert\partial s_T/\partial s_{T-k}\rVert$ 放在一起：
+比延迟短太多，多半学不会。
 “到达的份额”正是文章的论断：RNN 的总梯度并不为零，没有了的是远处的那一份。
 
 **手术**：勾上一条通路，数值照常流过，梯度不再流过（detach）；中途勾上或取消，下一片就生效，图上留一条竖线。
@@ -52,8 +53,8 @@ $-\ln2\,/\,\frac{\mathrm d}{\mathrm dk}\ln\lVert\partial s_T/\partial s_{T-k}\rV
     r"""**What to see.** Every cell reads the same batches; the answer is asked only after the delay. The first
 figure is the accuracy, the second sets it against the **half-life** of the state's gradient,
 $-\ln2\,/\,\frac{\mathrm d}{\mathrm dk}\ln\lVert\partial s_T/\partial s_{T-k}\rVert$: much shorter than the delay, and
-hardly anything is learnt. “Share that arrives” is the article's claim: the RNN's total gradient is not zero, its distant part
-is.
+hardly anything is learnt. “Share that arrives” is the article's claim: the RNN's total gradient is not zero, its
+distant part is.
 
 **Surgery**: values still flow through a path that you tick, gradients do not (detach); tick or untick on the way and it
 holds from the next slice, marked by a line. Clipping by norm keeps the direction (cosine 1), by value it does not.""",
