@@ -28,6 +28,7 @@ PARTS = {  # part of the ledger, gate or attention → (name, colour)
     "attention": (tr("注意力权重", "attention weight"), "class-4"),
     "total": (tr("全部", "all"), plots.INK),
 }
+SYMBOLS = {"total": "J", "carry": "D", "candidate": "ĉ", "reset": "r", "update": "z"}  # i, f, o: the first letter
 LAG = tr("往回的步数 T − t", "steps back T − t")
 STEP = tr("步 t", "step t")
 
@@ -39,7 +40,8 @@ def flow_figure(result: FlowResult, against: str = "lag", spectral: bool = False
         norms = cell.spectral if spectral and cell.spectral is not None else cell.log10
         layers.append(plots.line(*thinned(axis_of(norms, against), norms), NAMES[name], width=2.5, **STYLES[name]))
         if (guess := _predicted(cell, norms)) is not None:
-            layers.append(plots.line(*thinned(axis_of(norms, against), guess), color=plots.GREY, dash=True, width=1))
+            look = {"color": STYLES[name]["color"], "dash": True, "width": 1}
+            layers.append(plots.line(*thinned(axis_of(norms, against), guess), **look))
         notes += _notes(cell)
     layers += _limits(layers) + _stacked(notes, axis_of(next(iter(result.cells.values())).log10, against))
     return plots.figure(
@@ -100,8 +102,8 @@ def _flow_caption(result: FlowResult) -> str:
     zh = "；".join(f"{pick(n, 'zh')} {_life(c, 'zh')}" for n, c in lives)
     en = "; ".join(f"{pick(n, 'en')} {_life(c, 'en')}" for n, c in lives)
     return tr(
-        f"线往下走就是消失，往上走就是爆炸。半衰期——{zh}。灰虚线：只按遗忘偏置（或谱半径）的预测。",
-        f"Falling lines vanish, rising ones explode. Half-life: {en}. Dashed grey: predicted from the forget bias "
+        f"线往下走就是消失，往上走就是爆炸。半衰期——{zh}。细虚线：只按遗忘偏置（或谱半径）的预测。",
+        f"Falling lines vanish, rising ones explode. Half-life: {en}. Thin and dashed: predicted from the forget bias "
         "(or the spectral radius) alone.",
     )
 
@@ -146,7 +148,7 @@ def terms_figure(name: str, t: int, terms: dict[str, float]) -> str:
     zh, en = pick(NAMES[name], "zh"), pick(NAMES[name], "en")
     return plots.figure(
         f"gradient-flow-step-{name}",
-        plots.axis("", (-0.6, len(order) - 0.4), ticks=list(range(len(order))), names=[PARTS[p][0] for p in order]),
+        plots.axis("", (-0.6, len(order) - 0.4), ticks=list(range(len(order))), names=[SYMBOLS.get(p, p[0]) for p in order]),
         plots.axis(tr("Frobenius 范数", "Frobenius norm"), (0, None)),
         [plots.bars([i], [terms[part]], PARTS[part][0], PARTS[part][1]) for i, part in enumerate(order)],
         caption=tr(

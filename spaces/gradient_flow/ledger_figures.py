@@ -43,7 +43,7 @@ def shares_figure(book: Ledger) -> str:
     return plots.figure(
         f"gradient-flow-shares-{book.name}",
         plots.axis(LAG),
-        plots.axis(tr("占整个雅可比的份额", "share of the whole Jacobian")),
+        plots.axis(tr("份额", "share")),
         [plots.line(*thinned(x, share), *PARTS[part]) for part, share in book.shares.items()]
         + [plots.rule("hline", 1), plots.rule("hline", 0)],
         caption=tr(
@@ -67,8 +67,8 @@ def lags_figure(results: Sequence[Lags]) -> str:
         plots.axis(tr("占 ∂L/∂U 的份额", "share of ∂L/∂U"), (0, None)),
         [*layers, plots.rule("hline", 1)],
         caption=tr(
-            f"总梯度 ‖∂L/∂U‖ 是健康的（{zh}），但早早就到了 1：更远的步没有贡献。",
-            f"The total ‖∂L/∂U‖ is healthy ({en}), but it is all there early: steps further back add nothing.",
+            f"总梯度 ‖∂L/∂U‖ 并不为零（{zh}）；但哪条线早早到了 1，哪个单元更远的步就没有贡献。",
+            f"The total ‖∂L/∂U‖ is not zero ({en}); but where a line is at 1 early, steps further back add nothing.",
         ),
     )
 
@@ -86,7 +86,7 @@ def lag_norms_figure(results: Sequence[Lags]) -> str:
     return plots.figure(
         "gradient-flow-lag-norms",
         plots.axis(tr("往回的步数 k", "steps back k")),
-        plots.axis(tr("该步的份 / 总梯度（对数）", "part of this lag / total (log)"), log=True),
+        plots.axis(tr("份 / 总（对数）", "part / total (log)"), log=True),
         [*layers, plots.rule("hline", 0)],
         caption=tr(
             "把 ∂L/∂U 按 U 在多少步之前被用到拆开：远处那份和总梯度相比小了多少个数量级？",

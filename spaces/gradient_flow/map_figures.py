@@ -57,7 +57,7 @@ def bias_figure(found: Sweep) -> str:
         layers = [plots.line(found.bias, np.log10(values), name, **look) for name, (values, look) in lines.items()]
     return plots.figure(
         f"gradient-flow-bias-{found.name}",
-        plots.axis(SETTINGS["forget_bias"]),
+        plots.axis(SETTINGS["forget_bias"], (found.bias[0], found.bias[-1])),
         plots.axis(tr("半衰期（步，对数）", "half-life (steps, log)"), log=True),
         layers,
         caption=tr(
