@@ -144,11 +144,11 @@ def _named(gates: dict[str, np.ndarray]):
 
 def terms_figure(name: str, t: int, terms: dict[str, float]) -> str:
     """One step taken apart: the norms of the terms of ∂s_t/∂s_{t−1}, from ledger.terms."""
-    order = list(terms)
+    order, symbols = list(terms), [SYMBOLS.get(part, part[0]) for part in terms]
     zh, en = pick(NAMES[name], "zh"), pick(NAMES[name], "en")
     return plots.figure(
         f"gradient-flow-step-{name}",
-        plots.axis("", (-0.6, len(order) - 0.4), ticks=list(range(len(order))), names=[SYMBOLS.get(p, p[0]) for p in order]),
+        plots.axis("", (-0.6, len(order) - 0.4), ticks=list(range(len(order))), names=symbols),
         plots.axis(tr("Frobenius 范数", "Frobenius norm"), (0, None)),
         [plots.bars([i], [terms[part]], PARTS[part][0], PARTS[part][1]) for i, part in enumerate(order)],
         caption=tr(
