@@ -1,10 +1,11 @@
 """Trains the character models: `python -m spaces.gradient_flow.train --cells lstm gru --characters 3 --minutes 20`.
 
-Every cell reads the same windows in the same order, as many characters, at the same rates: what differs in the end is
-the cell. The rate follows the characters read: up, level, and linearly to zero. `--minutes` (of the clock, for each
-cell) only interrupts: a checkpoint is written every three minutes, and the same command goes on from it. `--from`
-begins a new schedule with the weights of a folder. The last line printed is one JSON object: for each cell bits per
-character of the held-out documents, overall and after 1, 2, 4, … characters of context.
+Every cell reads as many characters at the same rates, the recurrent ones the same windows in the same order: what
+differs in the end is the cell. The rate follows the characters read: up, level, and linearly to zero. `--minutes` (of
+the clock, for each cell) only interrupts: a checkpoint is written every three minutes, and the same command goes on
+from it. `--from` begins a new schedule with the weights of a folder, and with `--characters 0` only measures them. The
+last line printed is one JSON object: for each cell bits per character of the held-out documents, overall and by the
+last 1, 2, 4, … characters alone.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from spaces.gradient_flow.characters import WEIGHTS, CharacterModel, Vocabulary,
 from spaces.gradient_flow.corpus import DATA, Corpus, bigram_bits, corpus, pair_table, unigram_bits
 from spaces.gradient_flow.pairs import Start, learn, prime
 from spaces.gradient_flow.settings import CELLS
+from spaces.gradient_flow.sweep import flushed
 
 SHAPES = {"": (16, 128), "transformer": (6, 341)}
 """Windows of a batch and characters of a window: as many characters, and for the transformer all positions in use."""
@@ -35,6 +37,7 @@ WARMUP, LEVEL = 0.03, 0.4  # shares of the run: the rate rises until the first a
 CHUNK = 512  # characters whose logits are held at once: (512, 4096) stays in the cache
 CHECKPOINT_EVERY = 180.0  # seconds
 LAGS = (1, 2, 4, 8, 16, 32, 64, 128)
+TARGETS = 1500
 
 
 @dataclass(frozen=True)
@@ -93,22 +96,22 @@ class Run:
         self.accelerator = Accelerator(mixed_precision="no")  # ReadOut sees to its own precision
         torch.manual_seed(plan.seed)
         self.shape = SHAPES.get(cell, SHAPES[""])
-        model, self.earlier = self._start(cell)
+        model, self.earlier, self.seconds = self._start(cell)
         how = {"lr": plan.rate, "betas": (0.9, 0.98), "weight_decay": 0.01, "fused": True}
         optimiser = torch.optim.AdamW(model.parameters(), **how)
         self.model, self.optimiser = self.accelerator.prepare(model, optimiser)
-        self.batch, self.seconds = 0, 0.0
-        self.batches = max(1, round(plan.characters * 1e6 / math.prod(self.shape)))
+        self.batch = 0
+        self.batches = round(plan.characters * 1e6 / math.prod(self.shape))
         self._resume()
 
-    def _start(self, cell: str) -> tuple[CharacterModel, float]:
-        """A new model or the weights given, and millions of characters that they have read before."""
+    def _start(self, cell: str) -> tuple[CharacterModel, float, float]:
+        """A new model or the weights given; millions of characters and seconds that these have had."""
         if self.plan.start is None:
             model = CharacterModel(cell, len(self.text.vocabulary))
             prime(model, self.pairs, torch.from_numpy(self.windows(np.random.default_rng(0), FITTED)))
-            return model, 0.0
+            return model, 0.0, 0.0
         model, trained = read(self.plan.start / cell)
-        return model.train().requires_grad_(True), trained.get("characters", 0.0)
+        return model.train().requires_grad_(True), trained.get("characters", 0.0), trained.get("seconds", 0.0)
 
     def draw(self) -> Tensor:
         """The next windows (B, T + 1), cut at places that depend on the seed and the batch's number alone."""
@@ -141,8 +144,9 @@ class Run:
         begun = checked = time.monotonic()
         before, mean = self.seconds, None
         while self.batch < self.batches and time.monotonic() - begun < 60 * self.plan.minutes:
-            bits = self.step()
-            mean = bits if mean is None else 0.98 * mean + 0.02 * bits
+            with flushed():
+                loss = self.step()
+            mean = loss if mean is None else 0.98 * mean + 0.02 * loss
             self.seconds = before + time.monotonic() - begun
             if time.monotonic() - checked > CHECKPOINT_EVERY:
                 checked = time.monotonic()
@@ -155,15 +159,15 @@ class Run:
     def bare(self) -> CharacterModel:
         return self.accelerator.unwrap_model(self.model)
 
-    def _line(self, bits: float) -> dict:
+    def _line(self, loss: float) -> dict:
         millions = self.earlier + self.batch * math.prod(self.shape) * self.accelerator.num_processes / 1e6
-        figures = {"characters": round(millions, 3), "seconds": round(self.seconds), "bits": round(bits, 3)}
+        figures = {"characters": round(millions, 3), "seconds": round(self.seconds), "bits": round(loss, 3)}
         return {"cell": self.bare.name, **figures}
 
     def finish(self) -> dict:
         """Measure on the held-out documents and write the weights."""
-        overall, by_context = bits_by_context(self.bare, self.text.validation)
-        line = self._line(overall) | {"bits_after": {str(k): round(by_context[k - 1], 3) for k in LAGS}}
+        line = self._line(bits(self.bare, self.text.validation))
+        line["bits_after"] = bits_by_context(self.bare, self.text.validation)
         if self.accelerator.is_main_process:
             save(self.bare, self.plan.out / self.bare.name, line)
             print(json.dumps(line), flush=True)
@@ -192,21 +196,34 @@ class Run:
 
 
 @torch.no_grad()
-def bits_by_context(
-    model: CharacterModel, ids: np.ndarray, length: int = LAGS[-1], rows: int = 32
-) -> tuple[float, list[float]]:
-    """Bits per character of a stream in windows from the zero state: the mean, and after 1, 2, … length characters."""
-    windows = (len(ids) - 1) // length
-    device, total = next(model.parameters()).device, torch.zeros(length, dtype=torch.float64)
-    for begin in range(0, windows, rows):
-        places = range(begin, min(windows, begin + rows))
-        part = np.stack([ids[p * length : (p + 1) * length + 1] for p in places]).astype(np.int64)
-        part = torch.from_numpy(part).to(device)
-        for vectors, targets in zip(model(part[:, :-1]), part[:, 1:], strict=True):
-            log_p = model.logits(vectors).log_softmax(-1).gather(1, targets[:, None])
-            total -= log_p[:, 0].double().cpu()
-    bits = total / windows / math.log(2)
-    return float(bits.mean()), bits.tolist()
+def bits(model: CharacterModel, ids: np.ndarray, rows: int = 32) -> float:
+    """Bits per character of a stream, in windows of LAGS[-1] characters from the zero state."""
+    length, total = LAGS[-1], 0.0
+    windows = ids[: (len(ids) - 1) // length * length].reshape(-1, length), ids[1:]
+    targets = windows[1][: windows[0].size].reshape(-1, length)
+    for begin in range(0, len(targets), rows):
+        x, y = (torch.from_numpy(w[begin : begin + rows].astype(np.int64)) for w in (windows[0], targets))
+        total += float(_surprise(model, model(x.to(model.embedding.device)).flatten(0, 1), y.flatten()).sum())
+    return total / targets.size
+
+
+@torch.no_grad()
+def bits_by_context(model: CharacterModel, ids: np.ndarray) -> dict[str, float]:
+    """Bits per character when the same TARGETS characters are foretold from the last 1, 2, 4, … 128 alone."""
+    places = np.linspace(LAGS[-1], len(ids) - 1, TARGETS).astype(int)
+    wanted, found = torch.from_numpy(ids[places].astype(np.int64)), {}
+    for lag in LAGS:
+        x = torch.from_numpy(np.stack([ids[p - lag : p] for p in places]).astype(np.int64))
+        last = torch.cat([model(part.to(model.embedding.device))[:, -1] for part in x.split(128)])
+        found[str(lag)] = round(float(_surprise(model, last, wanted).mean()), 3)
+    return found
+
+
+def _surprise(model: CharacterModel, vectors: Tensor, targets: Tensor) -> Tensor:
+    """−log2 p of each target: (N, E), (N,) → (N,)."""
+    parts = zip(vectors.split(CHUNK), targets.to(vectors.device).split(CHUNK), strict=True)
+    log_p = [model.logits(v).log_softmax(-1).gather(1, t[:, None])[:, 0] for v, t in parts]
+    return torch.cat(log_p) / -math.log(2)
 
 
 def prepared(plan: Plan) -> Corpus:

@@ -11,6 +11,8 @@ log p(c_i) changes; `faithfulness` compares the two by rank.
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -198,3 +200,20 @@ def _checked(text: str) -> str:
 @lru_cache(maxsize=2)
 def _vocabulary(folder: Path) -> Vocabulary:
     return Vocabulary.load(folder)
+
+
+def main() -> None:
+    """Print, for each cell, what the samples' predictions depend on and how faithful the gradients are."""
+    texts = [_vocabulary(WEIGHTS).encode(text) for text in SAMPLES]
+    found = [depend(text) for text in SAMPLES]
+    for cell in CELLS:
+        begun = time.process_time()
+        gradients(load(cell)[0], torch.tensor(texts[1] * 3)[:100])
+        line = {"cell": cell, "cpu_seconds_of_100_characters": round(time.process_time() - begun, 3)}
+        line |= {f"reach_{part}": round(np.mean([one[cell].reach(part) for one in found]), 2) for part in (0.5, 0.9)}
+        line |= {name: round(value, 3) for name, value in faithfulness(load(cell)[0], texts).items()}
+        print(json.dumps(line))
+
+
+if __name__ == "__main__":
+    main()

@@ -30,6 +30,7 @@ HINT = tr(
 TEMPLATE = f"""<div class="kx-words" tabindex="0" role="group" aria-label="{HINT}">
 <p class="kx-words-hint">{HINT}</p><div class="kx-words-rows"></div></div>"""
 MOST_CELLS = 100  # along one side of the heat map
+BRIGHT = 0.4  # the share that is fully red: the same in all cells' maps, so that they compare
 
 Found = Mapping[str, Dependence]
 
@@ -84,7 +85,7 @@ def heat(found: Dependence) -> str:
         f"words-{found.cell}",
         plots.axis(tr("较早的字（第几个）", "earlier character (place)")),
         plots.axis(tr("被预测的字（第几个）", "character predicted (place)")),
-        [plots.cells(earlier, earlier + 1, z, label, (0, max(0.05, float(pooled.max()))))],
+        [plots.cells(earlier, earlier + 1, z, label, (0, BRIGHT), low="surface", high="accent")],
         caption=tr(
             f"{pick(name, 'zh')}：每一行是一次预测，只亮在对角线旁就是只看最近的字。",
             f"{pick(name, 'en')}: each row is one prediction; where only the diagonal glows, only the latest count.",
@@ -120,11 +121,8 @@ def context(trained: Mapping[str, dict], baselines: Mapping[str, float]) -> str:
         ks = sorted(after)
         x, y = [math.log2(k) for k in ks], [after[k] for k in ks]
         layers.append(plots.line(x, y, NAMES[name], width=2, **STYLES[name]))
-    rules = {
-        "bigram_bits": tr("只数相邻两字", "counts of pairs"),
-        "unigram_bits": tr("只数单字", "counts of single characters"),
-    }
-    layers += [plots.rule("hline", baselines[key], text, dash=True) for key, text in rules.items() if key in baselines]
+    if "bigram_bits" in baselines:
+        layers.append(plots.rule("hline", baselines["bigram_bits"], tr("只数相邻两字", "counts of pairs"), dash=True))
     return plots.figure(
         "words-context",
         plots.axis(tr("已读的字数，log₂", "characters read, log₂")),
