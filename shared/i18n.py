@@ -10,6 +10,7 @@ from __future__ import annotations
 
 SEPARATOR = "\u2063"  # INVISIBLE SEPARATOR: never typed, never drawn
 LANGUAGES = ("zh", "en")
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def tr(zh: str, en: str) -> str:
@@ -27,6 +28,11 @@ def number(value: float, digits: int) -> str:
     """A number of so many decimals with a real minus sign, and no minus before a zero."""
     text = f"{value:.{digits}f}"
     return text.replace("-", "−") if float(text) else text.lstrip("-")
+
+
+def power_of_ten(exponent: float) -> str:
+    """10 to a whole exponent, in superscripts: −42 → 10⁻⁴²."""
+    return "10" + f"{exponent:.0f}".translate(SUPERSCRIPTS)
 
 
 def markup(zh: str, en: str) -> str:

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from shared.experiment import choice, number
-from shared.i18n import tr
+from shared.i18n import power_of_ten, tr
 from spaces.gradient_flow import half_life
 from spaces.gradient_flow.cells import Linearised
 from spaces.gradient_flow.flow import exploded
@@ -210,7 +210,7 @@ def _sentence(layer: LayerFlow, length: int) -> tuple[str, str]:
         at = layer.exploded
         return f"{zh_name}在第 {at} 步溢出：状态已不是有限数。", f"{en_name} overflows at step {at}."
     change = layer.log10[0]
-    far = f"10^{change:.0f}" if math.isfinite(change) else "0"
+    far = power_of_ten(change) if math.isfinite(change) else "0"
     if layer.regime == "explode":
         return (
             f"{zh_name}的梯度会爆炸：往回 {length} 步，范数到了 {far}。训练时要裁剪，或减小 U 的谱半径。",

@@ -11,7 +11,7 @@ import gradio as gr
 
 from shared import page as parts
 from shared.experiment import choice, number
-from shared.i18n import markup, pick, prose, tr
+from shared.i18n import markup, pick, power_of_ten, prose, tr
 from shared.live import watched
 from shared.page import Page, guard, knob_value
 from spaces.gradient_flow import figures, ledger_figures
@@ -171,7 +171,7 @@ def verdict(result: FlowResult) -> str:
 
 def _power(log10: float) -> str:
     exponent = math.floor(log10)
-    return f"{10 ** (log10 - exponent):.1f} × 10<sup>{str(exponent).replace('-', '−')}</sup>"
+    return f"{10 ** (log10 - exponent):.1f} × {power_of_ten(exponent)}"
 
 
 def _progress(share: float, zh: str, en: str) -> str:

@@ -13,7 +13,7 @@ from shared.i18n import markup, pick, tr
 from shared.page import Page, guard, knob_value
 from spaces.gradient_flow import map_figures as figures
 from spaces.gradient_flow.cells import CARRIED, GATES
-from spaces.gradient_flow.regimes import AXES, LIMITS, Map, Regimes, Sweep, regimes, sweep_bias
+from spaces.gradient_flow.regimes import AXES, LIMITS, RANGES, Map, Regimes, Sweep, regimes, sweep_bias
 from spaces.gradient_flow.ui.flow import Look, Target
 from spaces.gradient_flow.ui.names import CELLS
 
@@ -70,8 +70,14 @@ def _progress(share: float) -> str:
     return parts.progress(share, tr(f"正在量 {share:.0%}", f"measuring {share:.0%}"))
 
 
-def build(page: Page, tabs: gr.Tabs, target: Target) -> None:
-    """Draw the view; a click on the map opens the flow view at that point."""
+def opened(known: Map | None, *values) -> Iterator[list]:
+    """The map, if none has been measured yet."""
+    if known is None:
+        yield from measure(*values)
+
+
+def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, target: Target) -> None:
+    """Draw the view, measured when its tab is opened; a click on the map opens the flow view at that point."""
     default, measured = Map(), gr.State(None)
     empty = Regimes(default, *_nothing(default), 0.0)
     with gr.Row(elem_classes="kx-try"):
@@ -89,8 +95,9 @@ def build(page: Page, tabs: gr.Tabs, target: Target) -> None:
     )
     with gr.Row(elem_classes="kx-grid"):
         chart = parts.figure(figures.map_figure(empty), pickable=True)
-        nan = np.full(2, np.nan)
-        curve = parts.figure(figures.bias_figure(Sweep(default.cell, nan, nan, nan, nan, 0.0)))
+        unknown = np.full(2, np.nan)
+        nothing = Sweep(default.cell, np.array(RANGES["forget_bias"]), unknown, unknown, unknown, 0.0)
+        curve = parts.figure(figures.bias_figure(nothing))
     with gr.Row():
         cells = [(CELLS[name], name) for name in GATES]
         knobs: dict = {"cell": gr.Radio(cells, value=default.cell, label=tr("单元", "cell"))}
@@ -112,6 +119,7 @@ def build(page: Page, tabs: gr.Tabs, target: Target) -> None:
     measuring = (guard(measure), order, [chart, curve, said, status, measured])
     view = page.view("map", Map, knobs, link, tabs=tabs, redraw=measuring)
     runs = [start.click(*measuring, **QUIET)]
+    runs.append(tab.select(guard(opened), [measured, *order], measuring[2], **QUIET))
     start.click(None, order, None, js=view.keep)
     for (_, changes), button in zip(TRY, presets, strict=True):
         values = list(dataclasses.astuple(Map(**changes)))
