@@ -30,7 +30,8 @@ HINT = tr(
 TEMPLATE = f"""<div class="kx-words" tabindex="0" role="group" aria-label="{HINT}">
 <p class="kx-words-hint">{HINT}</p><div class="kx-words-rows"></div></div>"""
 MOST_CELLS = 100  # along one side of the heat map
-BRIGHT = 0.4  # the share that is fully red: the same in all cells' maps, so that they compare
+MOST_TICKS = 24
+DARKEST = (-3.0, -0.3)  # log10 of a share: from no colour to full, the same in all cells' maps, so that they compare
 
 Found = Mapping[str, Dependence]
 
@@ -79,13 +80,16 @@ def heat(found: Dependence) -> str:
     padded[:n, :n] = shares
     pooled = padded.reshape(side, block, side, block).max((1, 3))
     earlier = np.arange(side) * block + (block + 1) / 2
-    z = [[v if t <= i else math.nan for t, v in enumerate(row)] for i, row in enumerate(pooled)]
-    label, name = tr("所占份额", "share"), NAMES[found.cell]
+    logs = np.log10(pooled.clip(1e-9))
+    z = [[v if t <= i else math.nan for t, v in enumerate(row)] for i, row in enumerate(logs)]
+    places = range(1, n + 1, -(-n // MOST_TICKS))
+    named = {"ticks": list(places), "names": [found.text[i - 1].replace("\n", "↵") for i in places]}
+    label, name = tr("份额（log₁₀）", "share (log₁₀)"), NAMES[found.cell]
     return plots.figure(
         f"words-{found.cell}",
-        plots.axis(tr("较早的字（第几个）", "earlier character (place)")),
-        plots.axis(tr("被预测的字（第几个）", "character predicted (place)")),
-        [plots.cells(earlier, earlier + 1, z, label, (0, BRIGHT), low="surface", high="accent")],
+        plots.axis(tr("较早的字", "earlier character"), **named),
+        plots.axis(tr("被预测的字", "character predicted"), **named),
+        [plots.cells(earlier, earlier + 1, z, label, DARKEST, low="surface", high="accent")],
         caption=tr(
             f"{pick(name, 'zh')}：每一行是一次预测，只亮在对角线旁就是只看最近的字。",
             f"{pick(name, 'en')}: each row is one prediction; where only the diagonal glows, only the latest count.",
@@ -114,18 +118,20 @@ def by_lag(found: Found) -> str:
 
 
 def context(trained: Mapping[str, dict], baselines: Mapping[str, float]) -> str:
-    """Bits per character of held-out text after so many characters of context, as the training measured them."""
-    layers = []
+    """Bits per character of held-out text given so many characters of context, as the training measured them."""
+    layers, lags = [], set()
     for name, measured in trained.items():
         after = {int(k): bits for k, bits in measured.get("bits_after", {}).items()}
         ks = sorted(after)
+        lags |= set(ks)
         x, y = [math.log2(k) for k in ks], [after[k] for k in ks]
         layers.append(plots.line(x, y, NAMES[name], width=2, **STYLES[name]))
+    ks = sorted(lags)
     if "bigram_bits" in baselines:
         layers.append(plots.rule("hline", baselines["bigram_bits"], tr("只数相邻两字", "counts of pairs"), dash=True))
     return plots.figure(
         "words-context",
-        plots.axis(tr("已读的字数，log₂", "characters read, log₂")),
+        plots.axis(tr("给它看的字数", "characters given"), ticks=list(map(math.log2, ks)), names=list(map(str, ks))),
         plots.axis(tr("每字比特（留出的文本）", "bits per character (held-out text)")),
         layers,
         caption=tr(
