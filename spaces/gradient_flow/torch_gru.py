@@ -55,3 +55,12 @@ class TorchGruLine(Linearised):
 
     def pull(self, rows: Tensor, t: int) -> Tensor:
         return self.hand_on(*self.at_gates(rows, t), t)
+
+    def reads(self, start: int, stop: int) -> Tensor:
+        """∂h_t/∂h_{t−1} for t = start+1 … stop: (n, H, H); r acts after the product, so each gate scales its own U."""
+        f = {k: v[start:stop, :, None] for k, v in self.factors.items()}
+        reset, update, candidate = self.cell.U
+        out = f["candidate"] * f["reset"] * reset
+        out.addcmul_(f["update"], update).addcmul_(f["candidate"] * f["r"], candidate)
+        out.diagonal(dim1=1, dim2=2).add_(f["carry"][..., 0])
+        return out

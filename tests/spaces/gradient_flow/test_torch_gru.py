@@ -30,6 +30,7 @@ def test_pull_and_hand_on_are_the_jacobian():
         eye = torch.eye(7, dtype=torch.float64)
         assert (line.pull(eye, t) - J).abs().max() < 1e-12
         assert (line.hand_on(*line.at_gates(eye, t), t) - J).abs().max() < 1e-12
+        assert (line.reads(t - 1, t)[0] - J).abs().max() < 1e-12
 
 
 def test_sweep_takes_it_like_the_other_cells():
