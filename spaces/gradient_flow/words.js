@@ -7,6 +7,7 @@ const kxWords = (element, props, watch) => {
   const level = (cell, i, t) => cell.bytes.charCodeAt((i * (i - 1)) / 2 + t) / 255; // of the row's largest share
   const make = (tag, className, text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
   const shown = (c) => (c === "\n" ? "↵" : c === "" ? "□" : c);
+  const named = (c) => (c === " " ? "␣" : shown(c)); // in a list a space needs a sign
 
   const build = () => {
     rows.replaceChildren();
@@ -30,15 +31,15 @@ const kxWords = (element, props, watch) => {
   const say = ({ cell, said }) => {
     const english = kx.language() === "en", percent = (p) => `${(100 * p).toPrecision(2)}%`;
     const end = at === data.characters.length;
-    const likely = cell.top[at].map(([c, p]) => `${shown(c)} ${percent(p)}`).join("  ");
+    const likely = cell.top[at].map(([c, p]) => `${named(c)} ${percent(p)}`).join("  ");
     const peak = data.characters[cell.nearest[at]];
     said.replaceChildren();
     if (end) said.append(english ? "What comes next: " : "接下来：");
     else {
-      said.append(make("b", "", shown(data.characters[at])), ` ${percent(2 ** -cell.bits[at])}, ${cell.bits[at].toFixed(1)} bit`);
+      said.append(make("b", "", named(data.characters[at])), ` ${percent(2 ** -cell.bits[at])}, ${cell.bits[at].toFixed(1)} bit`);
       said.append(english ? " · would say: " : " · 它会说：");
     }
-    said.append(likely, english ? ` · most from ${shown(peak)}, half from the last ` : ` · 最看 ${shown(peak)}，一半来自最近 `);
+    said.append(likely, english ? ` · most from ${named(peak)}, half from the last ` : ` · 最看 ${named(peak)}，一半来自最近 `);
     said.append(make("b", "", cell.half[at]), english ? "" : " 个字");
   };
 
