@@ -1,0 +1,31 @@
+"""A made-up tank's readings: the model itself under other parameters, with a test kit's error; and an empty form."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spaces.aquarium.fit import FLOOR, SHARE
+from spaces.aquarium.readings import SERIES
+from spaces.aquarium.settings import Tank
+from spaces.aquarium.tank import simulate
+
+TRUTH = {"ration": 0.014, "seed": 3e-4}
+"""What the made-up tank has and a fit should find; everything else is at its default."""
+DAYS = range(0, 29, 2)
+HEADER = "day,ammonia,nitrite,nitrate"
+
+
+def made_up(seed: int = 1) -> str:
+    """CSV of readings every other day for four weeks, mg N/L, each with a kit's error."""
+    run, chance = simulate(Tank(days=DAYS[-1] + 1), TRUTH), np.random.default_rng(seed)
+    rows = [HEADER]
+    for day in DAYS:
+        true = np.array([np.interp(day, run.day, run.concentration(name)) for name in SERIES])
+        read = np.maximum(true + chance.normal(0, FLOOR + SHARE * true), 0)
+        rows.append(",".join([str(day), *(f"{v:.1f}" for v in read)]))
+    return "\n".join(rows) + "\n"
+
+
+def template() -> str:
+    """CSV with the header and a month of empty rows."""
+    return "\n".join([HEADER, *(f"{day},,," for day in range(0, 31, 3))]) + "\n"
