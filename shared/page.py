@@ -213,7 +213,7 @@ def restore_from_link(
         if view.redraw:
             function, inputs, results = view.redraw
             loaded.then(
-                _only_if_linked(function, view),
+                _only_if(lambda linked, here=f"{view.tab}/{view.name}": linked == here, function, results),
                 [linked, *inputs],
                 results,
                 show_progress="hidden",
@@ -240,18 +240,23 @@ def _ignored(errors: Sequence[InputError]) -> str:
     return f'<div class="kx-link-note" role="status">{said}</div>'
 
 
-def _only_if_linked(function: Callable, view: View) -> Callable:
-    outputs = view.redraw[2]
+def when_opened(tab: gr.Tab, function: Callable, inputs: list, outputs: list, **options: Any) -> gr.events.Dependency:
+    """Run when a visitor opens the tab; not while a link opens it, for then the view's redraw does."""
+    by_hand = gr.Checkbox(visible=False)
+    run = _only_if(lambda opened: opened, function, outputs)
+    return tab.select(run, [by_hand, *inputs], outputs, js="(_, ...values) => [kx.settled, ...values]", **options)
+
+
+def _only_if(wanted: Callable[[Any], bool], function: Callable, outputs: Any) -> Callable:
+    """The function after one more argument: where that is not wanted, nothing happens."""
     count = len(outputs) if isinstance(outputs, list) else 1
-
     nothing = gr.skip() if count == 1 else [gr.skip()] * count
-    here = f"{view.tab}/{view.name}"
 
-    def draw(linked: str, *values):
-        return function(*values) if linked == here else nothing
+    def draw(first: Any, *values):
+        return function(*values) if wanted(first) else nothing
 
-    def stream(linked: str, *values):
-        if linked == here:
+    def stream(first: Any, *values):
+        if wanted(first):
             yield from function(*values)
         else:
             yield nothing

@@ -17,6 +17,11 @@
   };
   const superscript = (n) => String(n).replace(/./g, (c) => "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"["0123456789-".indexOf(c)]);
 
+  const scientific = (log10) => { // numbers far outside a double's range
+    const power = Math.floor(log10), lead = (10 ** (log10 - power)).toFixed(1);
+    return power > -3 && power < 4 ? format(10 ** log10) : `${lead} × 10${superscript(power)}`;
+  };
+
   // ---- scales: data -> pixels
   const niceTicks = (lo, hi, count, wholeOnly) => {
     const raw = (hi - lo) / Math.max(count, 1);
@@ -201,5 +206,5 @@
     return s;
   };
 
-  kx.drawing = { colour, isNumber, format, drawFigure };
+  kx.drawing = { colour, isNumber, format, scientific, drawFigure };
 })();

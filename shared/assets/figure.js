@@ -1,7 +1,7 @@
 // One figure in the page: draws a spec of shared/plots.py, lets a reader point at it, and saves it as PNG or CSV.
 (() => {
   const kx = window.kx;
-  const { colour, isNumber, format, drawFigure } = kx.drawing;
+  const { colour, isNumber, format, scientific, drawFigure } = kx.drawing;
   const TWEEN_MS = 180;
 
   // ---- what the pointer is on
@@ -9,8 +9,8 @@
     const [x, y] = s.invert(px, py);
     const rows = [];
     const cells = spec.layers.find((l) => l.kind === "cells" && l.name);
+    const closest = (list, v) => list.reduce((best, c, i) => (Math.abs(c - v) < Math.abs(list[best] - v) ? i : best), 0);
     if (cells) {
-      const closest = (list, v) => list.reduce((best, c, i) => (Math.abs(c - v) < Math.abs(list[best] - v) ? i : best), 0);
       const i = closest(cells.x, x), j = closest(cells.y, y);
       return { x: cells.x[i], rows: [[spec.y.label, cells.y[j], null], [cells.name, cells.z[j]?.[i], null]] };
     }
@@ -18,8 +18,10 @@
     if (!lines.length) return null;
     const at = lines[0].x.reduce((best, v) => (isNumber(v) && Math.abs(v - x) < Math.abs(best - x) ? v : best), Infinity);
     for (const layer of lines) {
-      const i = layer.x.indexOf(at);
-      if (i >= 0) rows.push([layer.name, layer.y[i], layer.color]);
+      const i = layer.hidden ? closest(layer.x, at) : layer.x.indexOf(at);
+      if (i < 0) continue;
+      const power = spec.y.log && !layer.hidden && isNumber(layer.y[i]);
+      rows.push([layer.name, power ? scientific(layer.y[i]) : layer.y[i], layer.hidden ? null : layer.color]);
     }
     return rows.length ? { x: at, rows } : null;
   };

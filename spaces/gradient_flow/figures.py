@@ -6,7 +6,7 @@ Norms are drawn as logarithms to base 10; an exact zero or a run that exploded i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -28,13 +28,16 @@ PARTS = {  # part of the ledger, gate or attention → (name, colour)
     "attention": (tr("注意力权重", "attention weight"), "class-4"),
     "total": (tr("全部", "all"), plots.INK),
 }
-SYMBOLS = {"total": "J", "carry": "D", "candidate": "ĉ", "reset": "r", "update": "z"}  # i, f, o: the first letter
+SYMBOLS = {"total": "J", "carry": "D", "candidate": "ĉ", "reset": "r", "update": "z"}
 LAG = tr("往回的步数 T − t", "steps back T − t")
 STEP = tr("步 t", "step t")
 
 
-def flow_figure(result: FlowResult, against: str = "lag", spectral: bool = False) -> str:
-    """All cells' log-norms against the lag T − t or ("t") the step t, with the predicted lines."""
+def flow_figure(result: FlowResult, against: str = "lag", spectral: bool = False, steps: Sequence[dict] = ()) -> str:
+    """All cells' log-norms against the lag T − t or ("t") the step t, with the predicted lines.
+
+    `steps` are hidden lines that the pointer tells of, from `step_lines`.
+    """
     layers, notes = [], []
     for name, cell in result.cells.items():
         norms = cell.spectral if spectral and cell.spectral is not None else cell.log10
@@ -43,7 +46,7 @@ def flow_figure(result: FlowResult, against: str = "lag", spectral: bool = False
             look = {"color": STYLES[name]["color"], "dash": True, "width": 1}
             layers.append(plots.line(*thinned(axis_of(norms, against), guess), **look))
         notes += _notes(cell)
-    layers += _limits(layers) + _stacked(notes, axis_of(next(iter(result.cells.values())).log10, against))
+    layers += _limits(layers) + [*steps] + _stacked(notes, axis_of(next(iter(result.cells.values())).log10, against))
     return plots.figure(
         "gradient-flow",
         plots.axis(LAG if against == "lag" else STEP),
@@ -51,6 +54,25 @@ def flow_figure(result: FlowResult, against: str = "lag", spectral: bool = False
         layers,
         caption=_flow_caption(result),
     )
+
+
+def step_lines(name: str, cell: CellFlow | None, terms: Mapping[int, Mapping[str, float]]) -> list[dict]:
+    """Of one cell, for the pointer on a chart by lag: the gates' means, and the norms of the terms of steps {t: …}."""
+    zh, en = (pick(NAMES[name], language) for language in ("zh", "en"))
+    lines = []
+    for gate, mean in _named(cell.gates) if cell else ():
+        label = tr(f"{zh} 的门 {symbol(gate)}", f"{en}, gate {symbol(gate)}")
+        lines.append(plots.line(*thinned(axis_of(cell.log10, "lag"), mean), label, hidden=True))
+    lags, parts = [max(terms) - t + 1 for t in terms], next(iter(terms.values()))
+    for part in parts:
+        label = tr(f"{zh} 这一步 ‖{symbol(part)}‖", f"{en}, this step ‖{symbol(part)}‖")
+        lines.append(plots.line(lags, [term[part] for term in terms.values()], label, hidden=True))
+    return lines
+
+
+def symbol(part: str) -> str:
+    """A gate or a part of the ledger as formulas write it: i, f, o are first letters."""
+    return SYMBOLS.get(part, part[0])
 
 
 def axis_of(values: np.ndarray, against: str) -> np.ndarray:
@@ -144,7 +166,7 @@ def _named(gates: dict[str, np.ndarray]):
 
 def terms_figure(name: str, t: int, terms: dict[str, float]) -> str:
     """One step taken apart: the norms of the terms of ∂s_t/∂s_{t−1}, from ledger.terms."""
-    order, symbols = list(terms), [SYMBOLS.get(part, part[0]) for part in terms]
+    order, symbols = list(terms), [symbol(part) for part in terms]
     zh, en = pick(NAMES[name], "zh"), pick(NAMES[name], "en")
     return plots.figure(
         f"gradient-flow-step-{name}",

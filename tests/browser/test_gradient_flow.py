@@ -6,6 +6,8 @@ import csv
 import re
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 FLOW = "?tab=gradient_flow&view=flow&length=60&hidden=16"
@@ -122,3 +124,48 @@ def test_two_visitors_race_with_different_settings_at_once(visit):
     status(other, "9 of 9 steps")
     assert "GRU" not in one.locator(".kx-verdict >> visible=true").first.inner_text()
     assert "RNN" not in other.locator(".kx-verdict >> visible=true").first.inner_text()
+
+
+WORDS = "?tab=gradient_flow&view=words&cells=rnn,lstm"
+
+
+def test_pointing_at_a_character_shows_what_its_prediction_depends_on(visit):
+    page = visit(WORDS, language="en-US")
+    row = page.locator(".kx-words-row").first
+    row.wait_for()
+    says(page, "Half of the dependence lies in the last")
+    sentence = row.locator(".kx-words-text span")
+    sentence.nth(10).hover()
+    assert "at" in sentence.nth(10).get_attribute("class")
+    shares = [float(sentence.nth(i).evaluate("e => e.style.getPropertyValue('--share')") or 0) for i in range(12)]
+    assert max(shares[:10]) == 1 and shares[10:] == [0, 0]
+    page.locator(".kx-words").press("ArrowLeft")
+    assert "at" in sentence.nth(9).get_attribute("class")
+
+
+def test_markup_in_a_sentence_is_only_text(visit):
+    page = visit(WORDS, language="en-US")
+    page.get_by_label("A sentence, in Chinese").fill("<img src=x onerror=alert(1)>天地玄黄")
+    page.click("#words-read")
+    page.locator(".kx-words-text", has_text="onerror").first.wait_for()
+    assert page.locator("img[src=x]").count() == 0
+    page.get_by_label("A sentence, in Chinese").fill("字")
+    page.click("#words-read")
+    page.locator("[data-testid=toast-body]", has_text="sentence: must have 2 to 300").first.wait_for()
+    assert page.locator(".kx-words-text", has_text="onerror").count() == 2
+
+
+def test_a_visitors_network_is_examined_and_a_broken_file_is_named(visit, tmp_path):
+    page = visit("?tab=gradient_flow&view=yours&length=50", language="en-US")
+    says(page, "nn.LSTM as torch draws it")
+    torch.manual_seed(0)
+    save_file(dict(torch.nn.GRU(8, 16, num_layers=2).state_dict()), tmp_path / "mine.safetensors")
+    (tmp_path / "broken.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00not json")
+    upload = page.locator("input[type=file]").last
+    upload.set_input_files(tmp_path / "mine.safetensors")
+    says(page, "mine.safetensors")
+    table = page.locator(".kx-table >> visible=true").inner_text()
+    assert "layer 2" in table and "reset gate" in table
+    page.get_by_label("Clear").last.click()
+    page.locator("input[type=file]").last.set_input_files(tmp_path / "broken.safetensors")
+    says(page, "Not read")

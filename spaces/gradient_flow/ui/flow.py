@@ -78,6 +78,8 @@ the truth of autograd.
 **Shares.** $\partial L/\partial U$ is a sum over steps; taken apart by how many steps ago $U$ was used, the total is
 healthy and the distant share is gone: this is what “vanishing” means.""",
 )
+AT_ONCE = 2e9
+"""T·H³ up to which ledger and shares follow every knob; beyond they take many seconds, and wait for their button."""
 QUICK = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
 
 
@@ -111,24 +113,38 @@ def look_of(*values) -> Look:
     return Look(**settings)
 
 
-def draw(*values) -> Iterator[list]:
-    """The flow first, then the ledger, the step and the shares; progress in between where it takes a while."""
+def draw(*values, whole: bool = False) -> Iterator[list]:
+    """The flow first, then the ledger, the step and the shares; progress in between where it takes a while.
+
+    Above AT_ONCE the flow alone, unless the whole is wanted.
+    """
     look = look_of(*values)
     settings, shown = look.flow(), [gr.skip()] * 9
+    whole = whole or settings.length * settings.hidden**3 <= AT_ONCE
+    part = 0.5 if whole else 1.0
     for share, result in watched(lambda report: flow(settings, report)):
         if result is None:
-            yield [*shown, _progress(share / 2, "流", "flow")]
+            yield [*shown, _progress(share * part, "流", "flow")]
     chart = figures.flow_figure(result, spectral=settings.spectral)
     clip = [gr.update(visible=settings.clip > 0), figures.clipping_figure(result) if settings.clip else gr.skip()]
+    if not whole:
+        later = tr("账本与份额要算几十秒：按“拆开”。", "The ledger and the shares take a while: press “Take apart”.")
+        yield [chart, verdict(result), *[gr.skip()] * 5, *clip, later]
+        return
     yield [chart, verdict(result), *[gr.skip()] * 5, *clip, _progress(0.5, "账本", "ledger")]
-    for share, found in watched(lambda report: taken_apart(look, report)):
+    for share, found in watched(lambda report: taken_apart(look, result, report)):
         if found is None:
             yield [*shown, _progress(0.5 + share / 2, "账本与份额", "ledger and shares")]
-    yield [chart, verdict(result), *found, *clip, ""]
+    yield [found[0], verdict(result), *found[1:], *clip, ""]
 
 
-def taken_apart(look: Look, report=None) -> list[str]:
-    """The figures of the ledger, of its shares, of one step, of the lags; and the sentence about the shares."""
+def draw_all(*values) -> Iterator[list]:
+    """`draw` with ledger and shares, whatever their size."""
+    yield from draw(*values, whole=True)
+
+
+def taken_apart(look: Look, result: FlowResult, report=None) -> list[str]:
+    """The figures: the flow with the terms of each step for the pointer, ledger, its shares, one step, the lags."""
     settings = look.flow()
     half = report and (lambda share: report(share / 2))
     book = ledger(look.cell, settings, half)
@@ -139,7 +155,10 @@ def taken_apart(look: Look, report=None) -> list[str]:
         split.append(lags(name, settings, look.loss, told))
     step = min(look.step, settings.length) or settings.length
     line = trajectory(look.cell, settings)
+    at = range(settings.length, 0, -max(1, settings.length // 60))
+    pointed = figures.step_lines(look.cell, result.cells.get(look.cell), {t: terms(line, t) for t in at})
     return [
+        figures.flow_figure(result, spectral=settings.spectral, steps=pointed),
         ledger_figures.ledger_figure(book),
         ledger_figures.shares_figure(book),
         figures.terms_figure(look.cell, step, terms(line, step)),
@@ -154,22 +173,24 @@ def verdict(result: FlowResult) -> str:
     zh, en = [], []
     for name, cell in result.cells.items():
         word_zh, word_en, kind = words.get(cell.regime, ("爆炸", "explodes", "bad"))
-        far = float(cell.log10[0])
-        left = _power(far) if math.isfinite(far) else "0" if far == -math.inf else ""
-        life = steps_of(cell.half_life)
-        says = (
-            {"zh": f"，第一步还剩 {left}", "en": f", {left} left at the first step"} if left else {"zh": "", "en": ""}
-        )
-        lives = (
-            {"zh": f"，半衰期 {life} 步", "en": f", half-life {life} steps"} if math.isfinite(cell.half_life) else says
-        )
-        half = lives if lives is not says else {"zh": "", "en": ""}
-        zh.append(f'{pick(CELLS[name], "zh")} <b class="{kind}">{word_zh}</b>{half["zh"]}{says["zh"]}')
-        en.append(f'{pick(CELLS[name], "en")} <b class="{kind}">{word_en}</b>{half["en"]}{says["en"]}')
+        says_zh = f'{pick(CELLS[name], "zh")} <b class="{kind}">{word_zh}</b>'
+        says_en = f'{pick(CELLS[name], "en")} <b class="{kind}">{word_en}</b>'
+        if cell.regime == "vanish":
+            life = steps_of(cell.half_life)
+            says_zh, says_en = f"{says_zh}，半衰期 {life} 步", f"{says_en}, half-life {life} steps"
+        if cell.exploded is None:
+            left = _power(float(cell.log10[0]))
+            says_zh, says_en = f"{says_zh}，第一步还剩 {left}", f"{says_en}, {left} left at the first step"
+        zh.append(says_zh)
+        en.append(says_en)
     return markup("；".join(zh) + "。", "; ".join(en) + ".")
 
 
 def _power(log10: float) -> str:
+    if log10 == -math.inf:
+        return "0"
+    if -3 < log10 < 4:
+        return f"{10**log10:.2g}" if log10 < 2 else f"{10**log10:.0f}"
     exponent = math.floor(log10)
     return f"{10 ** (log10 - exponent):.1f} × {power_of_ten(exponent)}"
 
@@ -205,6 +226,7 @@ def build(page: Page, tabs: gr.Tabs) -> Target:
             said = parts.verdict(first[1])
             with gr.Row(elem_classes="kx-controls"):
                 status = parts.status()
+                apart = gr.Button(tr("拆开", "Take apart"), size="sm", min_width=80, scale=0)
                 stop = gr.Button(tr("停止", "Stop"), size="sm", min_width=80, scale=0)
                 link = page.link_button("flow")
         with gr.Column(scale=2, min_width=300):
@@ -226,8 +248,8 @@ def build(page: Page, tabs: gr.Tabs) -> Target:
         signed = parts.figure(first[3])
         step = parts.figure(first[4])
         by_lag = parts.figure(first[6])
-    with gr.Column(visible=False) as clipped:
-        clipping = parts.figure()
+        with gr.Column(visible=False) as clipped:
+            clipping = parts.figure()
     gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
 
     order = [knobs[f.name] for f in dataclasses.fields(Look)]
@@ -236,7 +258,7 @@ def build(page: Page, tabs: gr.Tabs) -> Target:
     view = page.view("flow", Look, knobs, link, tabs=tabs, redraw=drawing)
     turned = gr.on([k.input for k in order], *drawing, trigger_mode="always_last", **QUICK)
     chart.pick(pick_step, [knobs["length"]], [knobs["step"]], **QUICK).then(*drawing, **QUICK)
-    runs = [turned]
+    runs = [turned, apart.click(guard(draw_all), order, outputs, **QUICK)]
     for (_, changes), button in zip(TRY, presets, strict=True):
         values = [knob_value(v) for v in dataclasses.astuple(Look(**changes))]
         runs.append(button.click(lambda v=values: v, None, order, **QUICK).then(*drawing, **QUICK))

@@ -119,7 +119,7 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, target: Target) -> None:
     measuring = (guard(measure), order, [chart, curve, said, status, measured])
     view = page.view("map", Map, knobs, link, tabs=tabs, redraw=measuring)
     runs = [start.click(*measuring, **QUIET)]
-    runs.append(tab.select(guard(opened), [measured, *order], measuring[2], **QUIET))
+    runs.append(parts.when_opened(tab, guard(opened), [measured, *order], measuring[2], **QUIET))
     start.click(None, order, None, js=view.keep)
     for (_, changes), button in zip(TRY, presets, strict=True):
         values = list(dataclasses.astuple(Map(**changes)))

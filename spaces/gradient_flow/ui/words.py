@@ -126,7 +126,8 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab) -> None:
     order = [cells, sentence]
     drawing = (guard(read), order, [reader, said, by_lag, context, status])
     view = page.view("words", Words, {"cells": cells, "sentence": sentence}, link, tabs=tabs, redraw=drawing)
-    gr.on([tab.select, start.click, sentence.submit, cells.input], *drawing, trigger_mode="always_last", **QUICK)
+    parts.when_opened(tab, *drawing, **QUICK)
+    gr.on([start.click, sentence.submit, cells.input], *drawing, trigger_mode="always_last", **QUICK)
     start.click(None, order, None, js=view.keep)
     for sample, button in zip(SAMPLES, presets, strict=True):
         values = [knob_value(v) for v in dataclasses.astuple(Words(sentence=sample))]
