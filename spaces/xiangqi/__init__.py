@@ -1,0 +1,1 @@
+"""A GPT that plays Chinese chess (archives/7877), and one that sees the board."""
