@@ -1,7 +1,7 @@
 """Our decoding loop: GPT-2's weights, a preallocated KV cache of one tensor a layer, one SDPA call for one query.
 
 transformers' `generate` spends more time between the layers than a small model spends in them. Here a token is eight
-calls a layer; what bounds it is reading every weight once (benchmarks/decode.py). Greedy tokens are those of `generate`.
+calls a layer; what bounds it is reading every weight once (benchmarks/decode.py). Greedy tokens are `generate`'s.
 
     decoder = Decoder(model)
     cache = decoder.cache()

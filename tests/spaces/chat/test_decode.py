@@ -44,8 +44,9 @@ def test_greedy_tokens_are_those_of_generate(model, decoder):
     for seed in range(5):
         ids, cache = prompt(9, seed), decoder.cache()
         out = model.generate(
-            torch.tensor([ids]), max_new_tokens=50, min_new_tokens=50, do_sample=False, pad_token_id=0, eos_token_id=None
-        )
+            torch.tensor([ids]), max_new_tokens=50, min_new_tokens=50, do_sample=False, pad_token_id=0,
+            eos_token_id=None,
+        )  # fmt: skip
         logits, mine = decoder.read(ids, cache), []
         for _ in range(50):
             mine.append(int(logits[0].argmax()))
@@ -100,8 +101,9 @@ def test_half_precision_of_the_model_is_kept(model):
 
 def test_models_that_the_loop_would_get_wrong_are_told_apart(model):
     assert readable(model)
-    config = GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=9, bos_token_id=0, eos_token_id=0, scale_attn_by_inverse_layer_idx=True)
-    assert not readable(GPT2LMHeadModel(config)) and not readable(torch.nn.ModuleDict({"config": model}))
+    tiny = {"n_embd": 8, "n_layer": 1, "n_head": 1, "vocab_size": 9, "bos_token_id": 0, "eos_token_id": 0}
+    config = GPT2Config(**tiny, scale_attn_by_inverse_layer_idx=True)
+    assert not readable(GPT2LMHeadModel(config)) and not readable(model.transformer)
 
 
 @pytest.mark.parametrize("a, b, n", [([], [1], 0), ([1, 2, 3], [1, 2], 2), ([1, 2, 3], [1, 9, 3], 1)])

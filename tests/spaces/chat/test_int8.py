@@ -43,6 +43,7 @@ def test_a_decoder_in_int8_is_close_and_steps_in_batches():
 
 
 def test_half_precision_models_are_read_without_changing_them():
-    model = GPT2LMHeadModel(GPT2Config(vocab_size=9, n_positions=8, n_embd=16, n_layer=1, n_head=1, **EOD)).bfloat16().eval()
+    config = GPT2Config(vocab_size=9, n_positions=8, n_embd=16, n_layer=1, n_head=1, **EOD)
+    model = GPT2LMHeadModel(config).bfloat16().eval()
     engine = Int8Decoder(model)
     assert engine.read([1, 2], engine.cache()).isfinite().all() and model.dtype == torch.bfloat16

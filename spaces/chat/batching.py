@@ -1,0 +1,175 @@
+"""Continuous batching without a server: whoever wants a token next makes one for everybody.
+
+One step reads the weights once for all answers under way, so eight visitors cost little more than one, and all get
+their tokens at the same pace: nobody waits for another's answer to end. A prompt is read in parts of 64 tokens between
+the steps, those of several newcomers in turns, so that a long one does not stop the others for longer than that.
+
+There is no thread: `answers.tokens(...)` is a generator, and each visitor who asks for his next token while there is
+none takes one step for all. An answer whose visitor does not ask is AHEAD tokens in front of him at most, and then
+waits; closed, it is gone. So a generation nobody listens to stops, and in a fork (ZeroGPU) it is a batch of one.
+
+Caches are kept after an answer: the next turn of a conversation, a retry or a fork computes only what is new.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from spaces.chat.decode import Engine, Memory, shared_prefix
+from spaces.chat.sampling import Sampler, Sampling
+
+PART = 64  # tokens of a prompt that are read between two steps: about 30 ms for 30 M parameters on two cores
+AHEAD = 4  # tokens made for a visitor before he asks for them
+MOST = 16  # answers in one step; of more, those go first that have waited longest
+ALTERNATIVES = 8
+
+
+@dataclass(frozen=True)
+class Token:
+    """A drawn token with the model's own distribution (temperature 1, before penalties) at its place."""
+
+    id: int
+    log_probability: float
+    alternatives: tuple[tuple[int, float], ...]
+    """(token, probability), the likeliest first."""
+
+
+def told(logits: torch.Tensor, token: int, count: int = ALTERNATIVES) -> Token:
+    """Token from logits (V,), in nats."""
+    logs = logits.log_softmax(0)
+    top = logs.topk(min(count, len(logs)))
+    return Token(token, float(logs[token]), tuple(zip(top.indices.tolist(), top.values.exp().tolist(), strict=True)))
+
+
+@dataclass(eq=False)
+class _Answer:
+    """One answer under way; `ids` grows by what is drawn."""
+
+    ids: list[int]
+    sampler: Sampler
+    end_id: int
+    left: int
+    cache: Memory | None = None
+    ready: deque[Token] = field(default_factory=deque)
+    done: bool = False
+    read: int = 0
+    """Tokens of the prompt read so far; −1: all."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether its visitor has enough to go on with."""
+        return len(self.ready) >= AHEAD
+
+
+class Batch:
+    """All answers of one engine."""
+
+    def __init__(self, engine: Engine, kept_bytes: int = 2**28):
+        """kept_bytes: of caches that wait for the next turn of their conversation."""
+        self.engine, self.most_kept = engine, max(1, min(MOST, kept_bytes // max(1, engine.cache_bytes)))
+        self._under_way: list[_Answer] = []
+        self._kept: deque[Memory] = deque()
+        self._turn = threading.Condition()
+        self._stepping = False
+
+    @property
+    def active(self) -> int:
+        """Answers under way."""
+        return len(self._under_way)
+
+    def tokens(self, ids: Sequence[int], sampling: Sampling, end_id: int) -> Iterator[Token]:
+        """Tokens that follow a prompt that fits the context, up to end_id (not told), the limit or the context."""
+        answer = _Answer(list(ids), Sampler(sampling, list(ids)), end_id, sampling.max_new_tokens)
+        answer.left = min(answer.left, self.engine.context - len(ids))
+        if answer.left < 1:
+            return
+        with self._turn:
+            self._under_way.append(answer)
+        try:
+            while (token := self._next(answer)) is not None:
+                yield token
+        finally:
+            self._leave(answer)
+
+    def _next(self, answer: _Answer) -> Token | None:
+        """The answer's next token: one that is ready, or that somebody's step brings, or our own step."""
+        while True:
+            with self._turn:
+                while self._stepping and not answer.ready and not answer.done:
+                    self._turn.wait()
+                if answer.ready:
+                    return answer.ready.popleft()
+                if answer.done:
+                    return None
+                self._stepping = True
+            try:
+                self._advance()
+            finally:
+                with self._turn:
+                    self._stepping = False
+                    self._turn.notify_all()
+
+    def _leave(self, answer: _Answer) -> None:
+        with self._turn:
+            while self._stepping:  # its cache may be in use
+                self._turn.wait()
+            self._under_way.remove(answer)
+            if answer.cache is not None:
+                self._kept.append(answer.cache)
+                while len(self._kept) > self.most_kept:
+                    self._kept.popleft()
+
+    # --- one step, by whoever holds `_stepping` -------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Read a part of one prompt, and make a token for each answer whose prompt is read."""
+        with self._turn:
+            wanted = [a for a in self._under_way if not a.done and not a.waits]
+        reader = next((a for a in wanted if a.read >= 0), None)
+        speakers = [a for a in wanted if a.read < 0][:MOST]
+        if speakers:
+            self._speak(speakers)
+        if reader:
+            self._read(reader)
+        with self._turn:  # those served go to the end of the line
+            served = {id(a) for a in (*speakers, reader)}
+            self._under_way.sort(key=lambda a: id(a) in served)
+
+    def _warm(self, ids: list[int]) -> Memory:
+        """A kept cache most of which is the prompt's beginning, else the oldest of too many, else a new one."""
+        best = max(self._kept, key=lambda cache: shared_prefix(ids, cache.ids), default=None)
+        if best is None or 2 * shared_prefix(ids, best.ids) < len(best.ids):
+            best = self._kept[0] if len(self._kept) >= self.most_kept else None
+        if best is None:
+            return self.engine.cache()
+        self._kept.remove(best)
+        return best
+
+    def _read(self, answer: _Answer) -> None:
+        """A part of a prompt; after the last one its first token."""
+        if answer.cache is None:
+            answer.cache = self._warm(answer.ids)
+            answer.read = shared_prefix(answer.ids, answer.cache.ids)
+        answer.read = min(answer.read + PART, len(answer.ids))
+        logits = self.engine.read(answer.ids[: answer.read], answer.cache)
+        if answer.read == len(answer.ids):
+            answer.read = -1
+            self._drawn(answer, logits[0])
+
+    def _speak(self, answers: list[_Answer]) -> None:
+        logits = self.engine.step([a.ids[-1] for a in answers], [a.cache for a in answers])
+        for answer, row in zip(answers, logits, strict=True):
+            self._drawn(answer, row)
+
+    def _drawn(self, answer: _Answer, logits: torch.Tensor) -> None:
+        token = answer.sampler.draw(logits)
+        answer.ids.append(token)
+        answer.left -= 1
+        if token != answer.end_id:
+            answer.ready.append(told(logits, token))
+        answer.done = token == answer.end_id or not answer.left
