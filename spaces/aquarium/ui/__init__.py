@@ -12,7 +12,7 @@ from spaces.aquarium.ui import mine, nitrogen, pipes, verdict
 
 OURS = markup(
     "文章没有任何测量。下面的水管和氮两个模型都是我们的；参数的取值、范围和来源列在“作者的结论”一栏，没有来源的写明是假设。",
-    "The article measured nothing. Both models here, of the pipes and of the nitrogen, are ours; every parameter stands "
+    "The article measured nothing. Both models here, of pipes and of nitrogen, are ours; every parameter stands "
     "with its range and source under “The author's verdict”, and where none was found it is called an assumption.",
 )
 STYLE = """.aquarium-alarms { list-style: none; margin: 0; padding: 0; font-size: 14.5px; line-height: 1.6; }
@@ -46,8 +46,8 @@ EXPERIMENT = Experiment(
     title=tr("没有过滤器的鱼缸", "A tank without a filter"),
     claim=tr(
         "水管层层叠叠成“工”字，每个进水口到水泵一样远，吸的水就一样多；而养好的缸里，水泵和过滤可有可无，陶粒和水草不可少。",
-        "Where pipes branch as 工 within 工, every inlet is equally far from the pump and draws the same; and in a grown "
-        "tank pump and filter are not essential, ceramsite and plants are.",
+        "Where pipes branch as 工 within 工, every inlet is equally far from the pump and draws the same; and in a "
+        "grown tank pump and filter are not essential, ceramsite and plants are.",
     ),
     invitation=tr(
         "堵一个进水口，撤一样东西，看鱼怎么样", "Clog an inlet, take something out, and see how the fish fare"

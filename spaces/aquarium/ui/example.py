@@ -10,14 +10,16 @@ from spaces.aquarium.settings import Tank
 from spaces.aquarium.tank import simulate
 
 TRUTH = {"ration": 0.014, "seed": 3e-4}
-"""What the made-up tank has and a fit should find; everything else is at its default."""
-DAYS = range(0, 29, 2)
+"""What the made-up tank has and a fit should find; every other parameter is at its default."""
+SETTINGS = {"stocking_day": 60, "change_share": 0.5, "days": 150}
+"""How it is kept: empty at first, and the keeper asks when fish may come."""
+DAYS = range(0, 17, 2)
 HEADER = "day,ammonia,nitrite,nitrate"
 
 
-def made_up(seed: int = 1) -> str:
-    """CSV of readings every other day for four weeks, mg N/L, each with a kit's error."""
-    run, chance = simulate(Tank(days=DAYS[-1] + 1), TRUTH), np.random.default_rng(seed)
+def made_up(seed: int = 0) -> str:
+    """CSV of readings every other day for 16 days, mg N/L, each with a kit's error."""
+    run, chance = simulate(Tank(**SETTINGS), TRUTH), np.random.default_rng(seed)
     rows = [HEADER]
     for day in DAYS:
         true = np.array([np.interp(day, run.day, run.concentration(name)) for name in SERIES])

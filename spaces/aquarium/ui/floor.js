@@ -30,7 +30,7 @@ kx.aquariumFloor ??= (element, chosen) => {
   new MutationObserver(dress).observe(element, { childList: true, subtree: true });
   dress();
 };
-kx.aquariumToggled ??= (clogged) => { // the list of clogged inlets after the last choice
+kx.aquariumToggled ??= (clogged) => { // the list of clogged inlets after the last choice, as gradio's one output
   const inlet = kx.aquariumInlet;
-  return clogged.includes(inlet) ? clogged.filter((other) => other !== inlet) : [...clogged, inlet];
+  return [clogged.includes(inlet) ? clogged.filter((other) => other !== inlet) : [...clogged, inlet]];
 };

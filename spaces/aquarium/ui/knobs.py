@@ -13,8 +13,9 @@ from shared.i18n import tr
 from shared.page import View, knob_value
 from spaces.aquarium.settings import TANK_LIMITS
 
-QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 8}
-RUN = QUIET | {"concurrency_limit": 2}
+QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 8, "trigger_mode": "always_last"}
+"""always_last, for by default gradio drops what comes while it is busy."""
+RUN = QUIET | {"concurrency_limit": 2, "trigger_mode": "once"}
 """For work of seconds."""
 SLIDERS = {  # label, range where it is narrower than the limits, step
     "days": (tr("看多少天", "days to look at"), (10, 365), 1),

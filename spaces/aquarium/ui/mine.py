@@ -21,7 +21,7 @@ from spaces.aquarium.fit import FREE, Band, Fit, band, fit, spoken
 from spaces.aquarium.parameters import PARAMETERS
 from spaces.aquarium.plan import Entry, Plan, plan
 from spaces.aquarium.readings import Readings, read, read_file
-from spaces.aquarium.ui.example import TRUTH, made_up, template
+from spaces.aquarium.ui.example import SETTINGS, TRUTH, made_up, template
 from spaces.aquarium.ui.keeping import Mine, settings_of
 from spaces.aquarium.ui.knobs import QUIET, RUN, buttons, day_zero, in_order, number, presets, pump, sliders
 
@@ -207,7 +207,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     """Draw the view."""
     default = Mine()
     first = shown(work(default, None, lambda share: None))
-    made = buttons([(tr("造的例子：四周读数", "a made-up example: four weeks"), {}), *TRY])
+    made = buttons([(tr("造的例子：16 天的读数", "a made-up example: 16 days"), {}), *TRY])
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
             timeline = parts.figure(first[0])
@@ -234,7 +234,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     view = page.view("mine", Mine, knobs, link, tabs=tabs, redraw=planning)
     runs = [start.click(*planning, **RUN)]
     start.click(None, order, None, js=view.keep)
-    values = [knob_value(v) for v in dataclasses.astuple(default)]
+    values = [knob_value(v) for v in dataclasses.astuple(Mine(**SETTINGS))]
     shown_example = made[0].click(lambda: [made_up(), *values], None, [readings, *order], **QUIET)
     runs.append(shown_example.then(*planning, **RUN))
     taken = upload.upload(guard(take), [upload], [readings], **QUIET)
@@ -243,7 +243,9 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         button.click(lambda: "", None, readings, **QUIET)
     runs += presets(made[1:], TRY, Mine, view, planning)
     gr.on([k.input for k in (readings, *order)], lambda: CHANGED, None, status, **QUIET)
-    stop.click(lambda: tr("已停止。", "Stopped."), None, status, cancels=runs, **QUIET)
+    stop.click(None, cancels=runs, api_visibility="private").then(
+        lambda: tr("已停止。", "Stopped."), None, status, **QUIET
+    )
 
 
 def _readings() -> tuple[gr.Textbox, gr.File]:

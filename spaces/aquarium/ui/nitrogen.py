@@ -107,7 +107,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     view = page.view("nitrogen", Water, knobs, link, tabs=tabs, redraw=drawing)
     typed = knobs["start"]  # half a date is no date: wait for the end
     turned = [k.input for k in order if k is not typed]
-    gr.on([*turned, typed.blur, typed.submit], *drawing, trigger_mode="always_last", **QUIET)
+    gr.on([*turned, typed.blur, typed.submit], *drawing, **QUIET)
     presets(made, TRY, Water, view, drawing)
 
 

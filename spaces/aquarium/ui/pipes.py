@@ -68,7 +68,8 @@ EXPLANATION = prose(
 
 **结论。** 没堵时同程恰好是 0，与流量、孔径、管径无关——这是对称性。梳形要么粗主管，要么小孔，
 靠孔的阻力压倒管的阻力，代价是吸力。""",
-    r"""**What to see.** The article's bottom filter is a 工 within a 工: every inlet is equally far from the pump, with equal turns. Larger discs draw more, faster dashes are faster water (drawn 6 times slower than real), and
+    r"""**What to see.** The article's bottom filter is a 工 within a 工: every inlet is equally far from the pump,
+with equal turns. Larger discs draw more, faster dashes are faster water (drawn 6 times slower than real), and
 inlets more than 10 % off the mean are red. **Click an inlet (or use Tab and Enter) to clog it**, again to clear it.
 
 **How it is computed.** Unknown are the inlets' flows $q_i$. Every path loses the same pressure:
@@ -204,21 +205,17 @@ def build(page: Page, tabs: gr.Tabs) -> None:
                 link = page.link_button("pipes")
         with gr.Column(scale=2, min_width=300):
             knobs = _knobs(default)
-    with gr.Row():
-        with gr.Column(scale=3, min_width=300), gr.Row(elem_classes="kx-grid"):
-            swept = [parts.figure(spec) for spec in first[4:]]
-        with gr.Column(scale=2, min_width=300):
-            gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
+    with gr.Row(elem_classes="kx-grid"):
+        swept = [parts.figure(spec) for spec in first[4:]]
+    gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
 
     knobs, order = in_order(knobs, Floors)
     drawing = (guard(draw), order, [*floors, said, inlets, *swept])
     view = page.view("pipes", Floors, knobs, link, tabs=tabs, redraw=drawing)
     clogged = [knobs["blocked"], knobs["blocked_comb"]]
     others = [knob.input for name, knob in knobs.items() if name != "levels"]
-    gr.on(others, *drawing, trigger_mode="always_last", **QUIET)
-    knobs["levels"].input(shrink, [knobs["levels"], *clogged], clogged, trigger_mode="always_last", **QUIET).then(
-        *drawing, **QUIET
-    )
+    gr.on(others, *drawing, **QUIET)
+    knobs["levels"].input(shrink, [knobs["levels"], *clogged], clogged, **QUIET).then(*drawing, **QUIET)
     for shown, listed in zip(floors, clogged, strict=True):
         toggled = shown.pick(None, [listed], [listed], js="(list) => kx.aquariumToggled(list)", **CHOSEN)
         toggled.then(*drawing, **QUIET)

@@ -34,7 +34,10 @@ TRY = [  # label, the settings that differ from the default
     (tr("第 60 天各撤一样", "each taken out on day 60"), {}),
     (tr("从来就没有", "never there at all"), {"situation": "never"}),
     (tr("看硝酸盐：水草管不管用", "nitrate: what plants are good for"), {"quantity": "no3", "closer": "plants"}),
-    (tr("鱼和饲料减到三分之一", "a third of the food"), {"ration": 0.003, "quantity": "no3", "closer": "plants"}),
+    (
+        tr("饲料减半：水草成了关键", "half the food: plants decide"),
+        {"ration": 0.005, "quantity": "no3", "closer": "plants"},
+    ),
     (tr("夏天 30 °C，pH 8", "summer, 30 °C, pH 8"), {"temperature": 30.0, "ph": 8.0}),
     (tr("停泵：氧够不够", "no pump: is there oxygen"), {"quantity": "oxygen", "closer": "pump"}),
 ]
@@ -215,11 +218,11 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     knobs, order = in_order(knobs, Question)
     deciding_now = (guard(decide), [voted, *order], [compared, said, result, deciding])
     view = page.view("verdict", Question, knobs, link, tabs=tabs, redraw=deciding_now)
-    gr.on([k.input for k in order], *deciding_now, trigger_mode="always_last", **QUIET)
+    gr.on([k.input for k in order], *deciding_now, **QUIET)
     presets(made, TRY, Question, view, deciding_now)
     polling = start.click(guard(poll), order, [votes, acute, nitrate, deciding, result, status, voted], **RUN)
     start.click(None, order, None, js=view.keep)
-    stop.click(stopped, [voted], [result, status], cancels=[polling], **QUIET)
+    stop.click(None, cancels=[polling], api_visibility="private").then(stopped, [voted], [result, status], **QUIET)
 
 
 def stopped(voted: tuple | None) -> list[str]:

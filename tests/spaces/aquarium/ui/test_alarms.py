@@ -1,0 +1,37 @@
+import re
+from datetime import date
+
+import pytest
+
+from shared.i18n import pick
+from spaces.aquarium.settings import Tank
+from spaces.aquarium.tank import alarms, simulate
+from spaces.aquarium.ui.alarms import MOST, listed, summary
+
+
+@pytest.fixture(scope="module")
+def run():
+    return simulate(Tank())
+
+
+def test_every_alarm_is_a_sentence_with_its_dates(run):
+    said = listed(run, date(2020, 12, 1))
+    told = [a for a in alarms(run) if a.last > a.first]
+    assert said.count("<li") == min(len(told), MOST) and said.count('class="harm"') == 3
+    nh3 = next(a for a in told if a.name == "nh3" and a.level == "harm")
+    when = date(2020, 12, 1 + int(nh3.first)).isoformat()
+    assert f"Day {int(nh3.first)} ({when}) to day {int(nh3.last)}" in said
+    assert f"<b>{nh3.peak:.2g}</b>" in said and f"第 {int(nh3.first)} 天（{when}）" in said
+
+
+def test_a_tank_without_animals_to_harm_raises_no_alarm():
+    empty = simulate(Tank(turtles=0, paradise_fish=0, loaches=0, days=20))
+    assert "No alarm" in listed(empty, date(2020, 12, 1))
+
+
+def test_the_summary_tells_the_peaks_of_the_run(run):
+    said = pick(summary(run, 0.86), "en")
+    days = [int(d) for d in re.findall(r"on day (\d+) at", said)]
+    assert days == [round(float(run.day[s.argmax()])) for s in (run.tan, run.no2)]
+    assert f"{run.tan.max():.2g} mg N/L" in said and "0.86 g of dry feed" in said
+    assert "from day 22" in said.lower()

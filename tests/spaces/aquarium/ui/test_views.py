@@ -1,0 +1,55 @@
+from datetime import date
+
+import pytest
+
+from shared.experiment import InputError, from_query
+from shared.i18n import pick
+from spaces.aquarium.readings import read
+from spaces.aquarium.ui import mine, pipes, verdict
+from spaces.aquarium.ui.example import made_up
+from spaces.aquarium.ui.keeping import Mine, Question
+from spaces.aquarium.verdicts import Outcome, judge
+
+
+def test_each_layout_has_its_own_clogged_inlets():
+    floors, errors = from_query(pipes.Floors, {"levels": "2", "blocked": "3", "blocked_comb": "0,1"})
+    assert not errors
+    assert floors.pipes("h_tree").blocked == ("3",) and floors.pipes("comb").blocked == ("0", "1")
+    with pytest.raises(InputError, match="blocked_comb"):
+        pipes.Floors(levels=1, blocked_comb=("0", "1"))
+
+
+def test_fewer_levels_drop_the_inlets_that_are_gone():
+    assert pipes.shrink(2, ["1", "5"], ["4"]) == [["1"], []]
+    assert pipes.shrink(None, ["1", "5"], []) == [["1", "5"], []]
+
+
+def test_the_verdict_says_where_the_model_refutes_the_author():
+    said = verdict.told(judge(Question().tank()))
+    assert "水草：模型反对" in said and "ceramsite: the model agrees" in said
+    assert "nitrate cannot be asked" in said  # the complete tank is above the limit itself
+    assert "nitrate cannot be asked" not in verdict.told(judge(Question().tank(), {"ration": 0.005}))
+
+
+def test_a_vote_is_counted_in_words():
+    def outcome(bad: float) -> Outcome:
+        names = ("complete", "pump", "ceramsite", "plants")
+        return Outcome({}, dict(zip(names, (0.5, bad, 2.0, 0.5), strict=True)), dict.fromkeys(names, 0.5))
+
+    said = pick(verdict.counted([outcome(2.0), outcome(0.1), outcome(0.1)]), "en")
+    assert "Vote of 3 draws" in said
+    assert "pump</b> (the author: not essential): 1 of 3" in said
+    assert "ceramsite</b> (the author: essential): 3 of 3" in said
+
+
+def test_dates_of_the_readings_are_day_zero():
+    dated = "date" + made_up().removeprefix("day")
+    lines = [dated.splitlines()[0]]
+    for row in made_up().splitlines()[1:]:
+        day, _, rest = row.partition(",")
+        lines.append(f"2026-03-{1 + int(day):02d},{rest}")
+    reports: list[float] = []
+    found = mine.work(Mine(start="2020-12-01", days=60, free=("ration",)), read("\n".join(lines)), reports.append)
+    assert found.start == date(2026, 3, 1) and reports == sorted(reports) and len(reports) == 2
+    assert found.plan.entries[0].when.year == 2026
+    assert found.plan.entries[0].when.isoformat() in mine.saved(found.plan)
