@@ -4,15 +4,16 @@ One step reads the weights once for all answers under way, so eight visitors cos
 their tokens at the same pace: nobody waits for another's answer to end. A prompt is read in parts of 64 tokens between
 the steps, those of several newcomers in turns, so that a long one does not stop the others for longer than that.
 
-There is no thread: `answers.tokens(...)` is a generator, and each visitor who asks for his next token while there is
-none takes one step for all. An answer whose visitor does not ask is AHEAD tokens in front of him at most, and then
-waits; closed, it is gone. So a generation nobody listens to stops, and in a fork (ZeroGPU) it is a batch of one.
+`batch.tokens(...)` is a generator: a visitor who asks for his next token while there is none has one step made for all,
+by the batch's own thread (products.py says why). An answer whose visitor does not ask gets AHEAD tokens in front of
+him and then waits; closed, it is gone: a generation nobody listens to stops. In a fork (ZeroGPU) it is a batch of one.
 
 Caches are kept after an answer: the next turn of a conversation, a retry or a fork computes only what is new.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from spaces.chat import products
 from spaces.chat.decode import Engine, Memory, shared_prefix
 from spaces.chat.sampling import Sampler, Sampling
 
@@ -76,6 +78,7 @@ class Batch:
         self._kept: deque[Memory] = deque()
         self._turn = threading.Condition()
         self._stepping = False
+        self._hand, self._process = products.hand(), os.getpid()
 
     @property
     def active(self) -> int:
@@ -108,11 +111,16 @@ class Batch:
                     return None
                 self._stepping = True
             try:
-                self._advance()
+                self._by_hand()
             finally:
                 with self._turn:
                     self._stepping = False
                     self._turn.notify_all()
+
+    def _by_hand(self) -> None:
+        if self._process != os.getpid():  # a fork (ZeroGPU) has none of its parent's threads
+            self._hand, self._process = products.hand(), os.getpid()
+        self._hand.submit(self._advance).result()
 
     def _leave(self, answer: _Answer) -> None:
         with self._turn:

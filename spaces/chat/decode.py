@@ -23,8 +23,9 @@ from transformers import GPT2LMHeadModel
 from transformers.activations import ACT2FN
 
 from shared.attention import attention
+from spaces.chat import products
+from spaces.chat.products import Dense
 
-Dense = Callable[[torch.Tensor], torch.Tensor]
 LAYOUTS = ("gpt2", "gpt2_ml", "no_final_norm")
 
 
@@ -82,11 +83,6 @@ class Layer(NamedTuple):
     down: Dense
 
 
-def dense(weight: torch.Tensor, bias: torch.Tensor) -> Dense:
-    """x (B, in) → x W + b (B, out), W (in, out) as GPT-2 stores it: no copy of the model's weights."""
-    return lambda x: torch.addmm(bias, x, weight)
-
-
 class Decoder:
     """A GPT2LMHeadModel as a loop over its weights."""
 
@@ -94,10 +90,10 @@ class Decoder:
         self,
         model: GPT2LMHeadModel,
         layout: str = "gpt2",
-        dense: Callable[..., Dense] = dense,
+        dense: Callable[..., Dense] | None = None,
         dtype: torch.dtype | None = None,
     ):
-        """`dense` makes a product of a weight (in, out) and a bias, int8.py has another; dtype is the model's."""
+        """`dense` makes a product of a weight (in, out) and a bias: products.py, int8.py; dtype is the model's."""
         config, body = model.config, model.transformer
         self.layout, self.context, self.vocabulary = layout, config.n_positions, config.vocab_size
         self.width, self.heads, self.eps = config.n_embd, config.n_head, config.layer_norm_epsilon
@@ -105,6 +101,7 @@ class Decoder:
         # The same function as one kernel instead of eight.
         self.activation = (lambda x: F.gelu(x, approximate="tanh")) if name == "gelu_new" else ACT2FN[name]
         dtype = dtype or model.dtype
+        dense = dense or products.suited(model, dtype)
         self.tokens, self.positions = (table.weight.detach().to(dtype) for table in (body.wte, body.wpe))
         self.final = _parameters(body.ln_f, dtype)
         self.layers = [

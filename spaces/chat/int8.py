@@ -15,7 +15,8 @@ import warnings
 import torch
 from transformers import GPT2LMHeadModel
 
-from spaces.chat.decode import Decoder, Dense
+from spaces.chat.decode import Decoder
+from spaces.chat.products import Dense
 
 
 def quantise(weight: torch.Tensor) -> torch.Tensor:
