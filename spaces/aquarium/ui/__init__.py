@@ -23,6 +23,7 @@ STYLE = """.aquarium-alarms { list-style: none; margin: 0; padding: 0; font-size
 margin: 4px 0; }
 .aquarium-alarms li.harm { border-color: var(--kx-accent); background: var(--kx-accent-soft); }
 .aquarium-alarms li.caution { border-color: var(--kx-grey); }
+.aquarium-dates td { white-space: nowrap; }
 .aquarium-save { color: var(--kx-accent); text-underline-offset: 3px; }"""
 
 

@@ -21,7 +21,7 @@ from spaces.aquarium.fit import FREE, Band, Fit, band, fit, spoken
 from spaces.aquarium.parameters import PARAMETERS
 from spaces.aquarium.plan import Entry, Plan, plan
 from spaces.aquarium.readings import Readings, read, read_file
-from spaces.aquarium.ui.example import SETTINGS, TRUTH, made_up, template
+from spaces.aquarium.ui.example import LONG, SETTINGS, SHORT, TRUTH, made_up, template
 from spaces.aquarium.ui.keeping import Mine, settings_of
 from spaces.aquarium.ui.knobs import QUIET, RUN, buttons, day_zero, in_order, number, presets, pump, sliders
 
@@ -30,6 +30,10 @@ EVERY = 0.3
 UNIT_CHOICES = [
     (tr("氮：NH₄-N、NO₂-N、NO₃-N", "nitrogen: NH₄-N, NO₂-N, NO₃-N"), "n"),
     (tr("整个离子：NH₄⁺、NO₂⁻、NO₃⁻（多数家用试剂）", "the whole ion: NH₄⁺, NO₂⁻, NO₃⁻ (most kits)"), "ion"),
+]
+EXAMPLES = [  # label, the last day of the readings
+    (tr("造的例子：16 天的读数", "a made-up example: 16 days"), SHORT),
+    (tr("同一口缸，28 天的读数", "the same tank, 28 days"), LONG),
 ]
 TRY = [  # label, the settings that differ from the default
     (tr("文章的缸，没有读数", "the article's tank, no readings"), {}),
@@ -207,7 +211,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     """Draw the view."""
     default = Mine()
     first = shown(work(default, None, lambda share: None))
-    made = buttons([(tr("造的例子：16 天的读数", "a made-up example: 16 days"), {}), *TRY])
+    made = buttons([*EXAMPLES, *TRY])
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
             timeline = parts.figure(first[0])
@@ -219,7 +223,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
                 stop = gr.Button(tr("停止", "Stop"), elem_id="aquarium-plan-stop", min_width=80)
                 link = page.link_button("mine")
             status = parts.status()
-            listed = gr.HTML(first[2])
+            listed = gr.HTML(first[2], elem_classes="aquarium-dates")
             saving = gr.HTML(first[3])
             with gr.Column(visible=False) as fitted:
                 curves, intervals = parts.figure(), parts.figure()
@@ -235,13 +239,14 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     runs = [start.click(*planning, **RUN)]
     start.click(None, order, None, js=view.keep)
     values = [knob_value(v) for v in dataclasses.astuple(Mine(**SETTINGS))]
-    shown_example = made[0].click(lambda: [made_up(), *values], None, [readings, *order], **QUIET)
-    runs.append(shown_example.then(*planning, **RUN))
+    for (_, last), button in zip(EXAMPLES, made, strict=False):
+        filled = button.click(lambda last=last: [made_up(last), *values], None, [readings, *order], **QUIET)
+        runs.append(filled.then(*planning, **RUN))
     taken = upload.upload(guard(take), [upload], [readings], **QUIET)
     runs.append(taken.success(*planning, **RUN))
-    for button in made[1:]:
+    for button in made[len(EXAMPLES) :]:
         button.click(lambda: "", None, readings, **QUIET)
-    runs += presets(made[1:], TRY, Mine, view, planning)
+    runs += presets(made[len(EXAMPLES) :], TRY, Mine, view, planning)
     gr.on([k.input for k in (readings, *order)], lambda: CHANGED, None, status, **QUIET)
     stop.click(None, cancels=runs, api_visibility="private").then(
         lambda: tr("已停止。", "Stopped."), None, status, **QUIET

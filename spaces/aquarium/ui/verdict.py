@@ -54,7 +54,7 @@ EXPLANATION = prose(
 每组参数各模拟四口缸；
 自己就养不好鱼的那些组不问，因为作者的缸是养好了的。投票用抽到的日粮，不用左边的。
 
-**看什么。** 点落在红线哪一边就是那一票。左图是左右结论的参数：它们正是值得去量的。""",
+**看什么。** 点落在红线哪一边就是那一票。右图是左右结论的参数：它们正是值得去量的。""",
     """**What is asked.** The author's later verdict: pump and filter are not essential, ceramsite and plants are.
 Here one
 tank loses one of them (or never had it), and the same days are judged: un-ionised ammonia or nitrite above its limit of
@@ -202,17 +202,18 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         )
     )
     empty = shown([], default)
-    with gr.Row(elem_classes="kx-grid"):
-        votes, acute, nitrate = (parts.figure(spec) for spec in empty[:3])
     with gr.Row():
-        with gr.Column(scale=2, min_width=300):
+        with gr.Column(min_width=300):
+            votes = parts.figure(empty[0])
+            gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
+        with gr.Column(min_width=300):
             closer = [(tr(*NAMES[name]), name) for name in REMOVED]
             knobs["closer"] = gr.Radio(
                 closer, value=default.closer, label=tr("谁左右结论：没有", "What decides without")
             )
             deciding = parts.figure(empty[3])
-        with gr.Column(scale=3, min_width=300):
-            gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
+    with gr.Row(elem_classes="kx-grid"):
+        acute, nitrate = (parts.figure(spec) for spec in empty[1:3])
     _sources()
 
     knobs, order = in_order(knobs, Question)

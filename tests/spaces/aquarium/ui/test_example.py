@@ -1,14 +1,16 @@
 import numpy as np
+import pytest
 
 from spaces.aquarium.fit import fit
 from spaces.aquarium.readings import read
 from spaces.aquarium.settings import Tank
-from spaces.aquarium.ui.example import DAYS, SETTINGS, TRUTH, made_up, template
+from spaces.aquarium.ui.example import LONG, SETTINGS, SHORT, TRUTH, made_up, template
 
 
-def test_the_fit_finds_what_the_made_up_tank_was_made_with():
-    readings = read(made_up())
-    assert readings.day.tolist() == list(DAYS)
+@pytest.mark.parametrize("last", [SHORT, LONG])
+def test_the_fit_finds_what_the_made_up_tank_was_made_with(last):
+    readings = read(made_up(last))
+    assert readings.day.tolist() == list(range(0, last + 1, 2))
     for estimate in fit(Tank(**SETTINGS), readings, tuple(TRUTH)).estimates:
         assert abs(np.log(estimate.value / TRUTH[estimate.name])) < np.log(1.5)
 
