@@ -1,15 +1,16 @@
 """The products of a decoding step, x W + b with W (in, out): whichever library reads a weight fastest.
 
 One row is bound by reading W. torch's own product of one row runs on one thread: 20 GB/s for (512, 2048) with one
-thread and with two, where numpy's OpenBLAS reads 23 and 37; and a tall W is read faster turned, (2048, 512): 10 and 10 GB/s
-by torch, 15 and 15 by numpy, 18 and 32 by numpy turned. For several rows oneDNN with W packed in its own order
+thread and with two, where numpy's OpenBLAS reads 23 and 37; and a tall W is read faster turned, (2048, 512): 10 and 10
+GB/s by torch, 15 and 15 by numpy, 18 and 32 by numpy turned. For several rows oneDNN with W packed in its own order
 takes half the time of torch's product (8 rows of the whole default model: 9.0 ms, 17.7; 64 rows: 37, 51). Measured on
 two busy cores, one thread's CPU time or the best of many.
 
 Turned and packed weights are copies, 1.5 times the model's memory: for small models only. All are float32 and exact.
 
 A decoding loop runs in a thread of its own where torch has one thread (`hand`): between two products of numpy's
-threads, torch's would spin for those of the attention. On two busy cores a token takes 7 ms that way and 200 ms the other.
+threads, torch's would spin for those of the attention. On two busy cores a token takes 7 ms that way and 200
+ms the other.
 """
 
 from __future__ import annotations

@@ -61,8 +61,10 @@ class _Decoded:
 class Text:
     """The text of an answer while its tokens arrive."""
 
-    def __init__(self, tokenizer: Tokenizer, stops: Iterable[str] = ()):
-        self._speller = (_Bytes if hasattr(tokenizer, "token_bytes") else _Decoded)(tokenizer)
+    def __init__(self, tokenizer: Tokenizer | None, stops: Iterable[str] = ()):
+        """No tokenizer where the pieces come as text (`add_text`)."""
+        speller = _Bytes if hasattr(tokenizer, "token_bytes") else _Decoded
+        self._speller = tokenizer and speller(tokenizer)
         self._stops, self._held = tuple(stops), ""
         self.stopped = False
 
@@ -85,7 +87,7 @@ class Text:
 
     def end(self) -> str:
         """What was held back, now that no more tokens come."""
-        text = self.add_text(self._speller.end())
+        text = self.add_text(self._speller.end() if self._speller else "")
         held, self._held = self._held, ""
         return text + held
 

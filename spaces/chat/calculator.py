@@ -1,0 +1,139 @@
+"""What a GPT-2 weighs before it is loaded: parameters, weights and KV cache by dtype, and whether it fits.
+
+The article's CPM: 32 layers × 2,560, 30,000 pieces, 1,024 positions: 2,597,073,920 parameters exactly, 10.4 GB in
+float32, 5.2 GB in half precision, 2.6 GB in int8; 327,680 bytes of keys and values for each token in half precision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from shared.experiment import InputError, boolean, number
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
+LIMITS = {
+    "layers": (1, 512),
+    "width": (1, 65_536),
+    "heads": (1, 1024),
+    "vocabulary": (1, 2_000_000),
+    "positions": (1, 1_048_576),
+}
+WORKSPACE = 0.05  # of the weights, for what a step computes and the allocator leaves unused
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A GPT-2 by its configuration; the default is CPM-LM. The MLP is four times as wide."""
+
+    layers: int = 32
+    width: int = 2560
+    heads: int = 32
+    vocabulary: int = 30_000
+    positions: int = 1024
+    tied: bool = True
+    """Whether the output matrix is the token table."""
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            checked = boolean("tied", value) if field.name == "tied" else number(field.name, value, LIMITS[field.name])
+            object.__setattr__(self, field.name, checked)
+        if self.width % self.heads:
+            raise InputError("heads", f"须整除宽度 {self.width}。", f"must divide the width {self.width}.")
+
+    @classmethod
+    def of(cls, config: Any) -> Shape:
+        """The shape in a transformers GPT2Config."""
+        return cls(
+            config.n_layer, config.n_embd, config.n_head, config.vocab_size, config.n_positions,
+            config.tie_word_embeddings,
+        )  # fmt: skip
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """Parameters part by part; their sum is the model's."""
+        d, n = self.width, self.layers
+        return {
+            "tokens": self.vocabulary * d,
+            "positions": self.positions * d,
+            "attention": n * (4 * d * d + 4 * d),
+            "mlp": n * (8 * d * d + 5 * d),
+            "norms": n * 4 * d + 2 * d,
+            "output": 0 if self.tied else self.vocabulary * d,
+        }
+
+    @property
+    def total(self) -> int:
+        """All parameters."""
+        return sum(self.parameters.values())
+
+    def weights(self, dtype: str) -> int:
+        """Bytes of the weights; in int8 the matrices, with a float32 scale for each output, the rest in float32."""
+        if dtype != "int8":
+            return self.total * BYTES[dtype]
+        d, n = self.width, self.layers
+        matrices = n * 12 * d * d + self.vocabulary * d  # the output matrix is one of them, tied or not
+        scales = n * 9 * d + self.vocabulary
+        rest = n * 13 * d + 2 * d + (self.vocabulary + self.positions) * d  # the token table stays to be looked up in
+        return matrices + 4 * (scales + rest)
+
+    def cache(self, dtype: str, tokens: int = 1, sequences: int = 1) -> int:
+        """Bytes of keys and values; of an int8 model they are float32."""
+        return 2 * self.layers * self.width * tokens * sequences * (4 if dtype == "int8" else BYTES[dtype])
+
+    def needed(self, dtype: str, sequences: int = 1) -> int:
+        """Bytes to run it with full contexts: weights, keys and values, workspace."""
+        weights = self.weights(dtype)
+        return round(weights * (1 + WORKSPACE)) + self.cache(dtype, self.positions, sequences)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Whether a shape runs in a dtype within a machine's memory, in bytes."""
+
+    dtype: str
+    weights: int
+    cache: int
+    needed: int
+    fits: bool
+
+
+def fits(shape: Shape, memory: int, sequences: int = 1) -> list[Fit]:
+    """Each dtype against the memory there is."""
+    return [
+        Fit(
+            dtype,
+            shape.weights(dtype),
+            shape.cache(dtype, shape.positions, sequences),
+            shape.needed(dtype, sequences),
+            shape.needed(dtype, sequences) <= memory,
+        )
+        for dtype in BYTES
+    ]
+
+
+def verdict(shape: Shape, memory: int, wanted: str) -> tuple[str, str]:
+    """What to do, in Chinese and in English: load it, take another dtype, or spread it with a device_map."""
+    here, takes = _gb(memory), {dtype: _gb(shape.needed(dtype)) for dtype in BYTES}
+    if shape.needed(wanted) <= memory:
+        return (
+            f"装得下：{wanted} 需 {takes[wanted]}，这里有 {here}。",
+            f"It fits: {wanted} takes {takes[wanted]} of the {here} here.",
+        )
+    other = next((dtype for dtype in ("bfloat16", "int8") if shape.needed(dtype) <= memory), None)
+    if other:
+        return (
+            f"{wanted} 装不下（{takes[wanted]} > {here}）；{other} 可以，需 {takes[other]}。",
+            f"{wanted} does not fit ({takes[wanted]} > {here}); {other} does, with {takes[other]}.",
+        )
+    return (
+        f'哪种精度都装不下（int8 也要 {takes["int8"]} > {here}）；可用 accelerate 的 device_map="auto" 把层分到'
+        "几块卡、内存和硬盘上（慢），或接一台服务器。",
+        f'No dtype fits (int8 takes {takes["int8"]} > {here}): accelerate\'s device_map="auto" spreads the layers '
+        "over several GPUs, memory and disk (slow), or let a server run it.",
+    )
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.2f} GB"

@@ -1,0 +1,62 @@
+"""Counts against transformers' own modules, CPM's number, bytes by dtype, the verdict."""
+
+import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from shared.experiment import InputError
+from spaces.chat.calculator import Shape, fits, verdict
+from spaces.chat.decode import Decoder
+from spaces.chat.int8 import Int8Decoder
+
+
+def test_cpm_has_2_597_073_920_parameters():
+    cpm = Shape()
+    assert cpm.total == 2_597_073_920
+    assert cpm.weights("float32") == 4 * cpm.total and cpm.weights("float16") == 5_194_147_840
+    assert cpm.cache("float16") == 327_680 and cpm.cache("float16", 1024) == 335_544_320
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("layers, width, heads, vocabulary, positions", [(12, 768, 12, 50257, 1024), (2, 24, 3, 11, 7)])
+def test_counts_are_those_of_the_modules(layers, width, heads, vocabulary, positions, tied):
+    config = GPT2Config(
+        n_layer=layers, n_embd=width, n_head=heads, vocab_size=vocabulary, n_positions=positions,
+        tie_word_embeddings=tied, bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    with torch.device("meta"):
+        model = GPT2LMHeadModel(config)
+    model.tie_weights()
+    assert Shape.of(config).total == sum(p.numel() for p in model.parameters())
+
+
+def test_cache_and_int8_are_what_the_engines_allocate():
+    config = GPT2Config(
+        n_layer=2, n_embd=32, n_head=2, vocab_size=50, n_positions=40, bos_token_id=0, eos_token_id=0
+    )
+    model, shape = GPT2LMHeadModel(config).eval(), Shape.of(config)
+    assert Decoder(model).cache_bytes == shape.cache("float32", 40)
+    assert Int8Decoder(model).cache_bytes == shape.cache("int8", 40)
+
+
+def test_small_cpm_in_int8_is_a_quarter_and_the_tables():
+    small = Shape(8, 512, 8, 8000, 1024)
+    assert small.total == 29_840_384
+    assert 0.25 * small.weights("float32") < small.weights("int8") < 0.5 * small.weights("float32")
+
+
+def test_what_fits_in_a_laptop_and_on_a_card():
+    by_dtype = {fit.dtype: fit.fits for fit in fits(Shape(), 8 * 10**9)}
+    assert by_dtype == {"float32": False, "bfloat16": True, "float16": True, "int8": True}
+    assert "bfloat16" in verdict(Shape(), 8 * 10**9, "float32")[1]
+    assert "fits" in verdict(Shape(), 16 * 10**9, "float32")[1]
+    assert all("device_map" in text for text in verdict(Shape(), 10**9, "float32"))
+
+
+@pytest.mark.parametrize(
+    "field, value", [("layers", 0), ("width", 2.5), ("vocabulary", "many"), ("tied", 1), ("heads", 7)]
+)
+def test_impossible_shapes_are_refused_by_name(field, value):
+    with pytest.raises(InputError) as caught:
+        Shape(**{field: value})
+    assert caught.value.field == field
