@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 SLICE = 0.25  # seconds of computing between two pictures: about four a second
@@ -74,6 +75,26 @@ class LiveRun:
                 yield
         finally:
             self.running = False
+
+
+class Latest:
+    """Of one visitor's runs over the same figures the last to begin goes on, older ones end at their next result."""
+
+    def __init__(self):
+        self._number = 0
+
+    def __deepcopy__(self, memo) -> Latest:
+        return Latest()  # gradio copies a State's first value for each session
+
+    def only(self, run: Generator) -> Iterator:
+        """The results of a run, until another begins."""
+        self._number += 1
+        mine = self._number
+        with closing(run):
+            for result in run:
+                if self._number != mine:
+                    return
+                yield result
 
 
 def watched(work: Callable[[Callable[[float], None]], Any]) -> Iterator[tuple[float, Any]]:

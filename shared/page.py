@@ -18,6 +18,7 @@ import gradio as gr
 
 from shared.experiment import InputError, from_query
 from shared.i18n import tr
+from shared.live import Latest
 
 LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
 FIGURE = """<figure class="kx-figure{{#if pickable}} pickable{{/if}}">
@@ -65,6 +66,7 @@ class Page:
         missing = {f.name for f in fields(settings)} - set(knobs)
         if missing:
             raise ValueError(f"view {self.slug}/{name} has no knob for {sorted(missing)}")
+        knobs = {f.name: knobs[f.name] for f in fields(settings)}  # the order in which handlers get them
         view = View(self.slug, name, settings, knobs, **options)
         self.views.append(view)
         defaults = [None, *(knob_value(getattr(settings(), n)) for n in knobs)]
@@ -238,6 +240,16 @@ def _ignored(errors: Sequence[InputError]) -> str:
         f"Some settings in the link are invalid and were ignored. {listed('en')}",
     )
     return f'<div class="kx-link-note" role="status">{said}</div>'
+
+
+def latest(function: Callable) -> Callable:
+    """A generator function after one more argument, a visitor's `Latest`: a newer run ends the older ones."""
+
+    @functools.wraps(function)
+    def stream(runs: Latest, *values):
+        yield from runs.only(function(*values))
+
+    return stream
 
 
 def when_opened(tab: gr.Tab, function: Callable, inputs: list, outputs: list, **options: Any) -> gr.events.Dependency:

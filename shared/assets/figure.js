@@ -28,7 +28,8 @@
 
   const csv = (spec) => {
     const quote = (v) => `"${String(kx.pick(v ?? "")).replaceAll('"', '""')}"`;
-    const rows = [["layer", "x", "y", "value"].join(",")];
+    const log = (axis) => (spec[axis].log ? `log10(${axis})` : axis);
+    const rows = [["layer", log("x"), log("y"), "value"].join(",")];
     for (const layer of spec.layers) {
       const name = quote(layer.name || layer.kind);
       if (layer.kind === "cells") layer.z.forEach((row, j) => row.forEach((v, i) => rows.push([name, layer.x[i], layer.y[j], v ?? ""].join(","))));

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from shared import plots
-from shared.i18n import number, pick, tr
+from shared.i18n import number, pick, power_of_ten, tr
 from spaces.gradient_flow.flow import CellFlow, FlowResult
 from spaces.gradient_flow.race_figures import NAMES, STYLES
 
@@ -174,7 +174,7 @@ def terms_figure(name: str, t: int, terms: dict[str, float]) -> str:
         plots.axis(tr("Frobenius 范数", "Frobenius norm"), (0, None)),
         [plots.bars([i], [terms[part]], PARTS[part][0], PARTS[part][1]) for i, part in enumerate(order)],
         caption=tr(
-            f"{zh} 的第 {t} 步：∂s_t/∂s_t₋₁ 是这几项之和，各项的范数有多大？",
+            f"{zh}，第 {t} 步：∂s_t/∂s_t₋₁ 是这几项之和，各项的范数有多大？",
             f"Step {t} of {en}: ∂s_t/∂s_t₋₁ is the sum of these terms; how large is each?",
         ),
         aspect=0.4,
@@ -182,7 +182,7 @@ def terms_figure(name: str, t: int, terms: dict[str, float]) -> str:
 
 
 def power(log10: float) -> str:
-    return "—" if not math.isfinite(log10) else f"{10.0**log10:.2g}" if abs(log10) < 4 else f"10^{number(log10, 0)}"
+    return "—" if not math.isfinite(log10) else f"{10.0**log10:.2g}" if abs(log10) < 4 else power_of_ten(log10)
 
 
 def clipping_figure(result: FlowResult) -> str:

@@ -38,6 +38,8 @@ class CellFlow:
     """One cell's flow; arrays over t = 0 … T−1."""
 
     name: str
+    size: int
+    """Of the state."""
     log10: np.ndarray
     """log10 of the Frobenius norm (T,): −inf for exactly zero, NaN where the run exploded."""
     spectral: np.ndarray | None
@@ -149,6 +151,7 @@ def line_flow(
     gates = {gate: line.gates[:, g].mean(-1).numpy() for g, gate in enumerate(line.cell.gates)}
     return CellFlow(
         line.cell.name,
+        len(line.seed()),
         norms.numpy(),
         spectral.numpy() if settings.spectral else None,
         gates,
@@ -167,6 +170,7 @@ def transformer_flow(settings: Flow) -> CellFlow:
     norms = last.frobenius().log10().numpy()
     return CellFlow(
         "transformer",
+        settings.hidden,
         norms,
         last.spectral().log10().numpy() if settings.spectral else None,
         {"attention": last.weights.mean(0).numpy()},

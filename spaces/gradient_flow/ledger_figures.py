@@ -31,8 +31,8 @@ def ledger_figure(book: Ledger) -> str:
         layers,
         caption=tr(
             "∂s_T/∂s_t 恰好等于直通项加上先过各个门的路径。黑线贴着哪一条，梯度就是从哪条路来的。",
-            "∂s_T/∂s_t is exactly the carried path plus the paths that first take each gate. The line that the black "
-            "one follows is the way the gradient came.",
+            "∂s_T/∂s_t is exactly the carried path plus the paths that first take each gate. The gradient came by "
+            "the path whose line the black one follows.",
         ),
     )
 
@@ -46,12 +46,21 @@ def shares_figure(book: Ledger) -> str:
         plots.axis(tr("份额", "share")),
         [plots.line(*thinned(x, share), *PARTS[part]) for part, share in book.shares.items()]
         + [plots.rule("hline", 1), plots.rule("hline", 0)],
-        caption=tr(
-            "各条路径的份额，带符号，加起来恰为 1。近处是直通项，远处往往是候选那条路。",
-            "Each path's share, with its sign; together exactly 1. Near by it is the carried path, far back often the "
-            "candidate's.",
-        ),
+        caption=_shares_caption(book),
         aspect=0.45,
+    )
+
+
+def _shares_caption(book: Ledger) -> str:
+    said = "各条路径的份额，带符号，加起来恰为 1。", "Each path's share, with its sign; together exactly 1."
+    far = {part: share[0] for part, share in book.shares.items() if np.isfinite(share[0])}
+    if not far:
+        return tr(*said)
+    part = max(far, key=far.__getitem__)
+    name, steps = PARTS[part][0], len(book.total)
+    return tr(
+        f"{said[0]}往回 {steps} 步，{far[part]:.0%} 来自{pick(name, 'zh')}。",
+        f"{said[1]} {steps} steps back {far[part]:.0%} came by the {pick(name, 'en')}.",
     )
 
 

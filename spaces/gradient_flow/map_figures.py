@@ -38,7 +38,7 @@ def map_figure(found: Regimes) -> str:
         plots.axis(SETTINGS[found.map.up]),
         layers,
         caption=tr(
-            f"{zh}：红色处梯度消失，青色处爆炸，纸色处保持；都是量出来的。点一下，就到「流」里看那一点。",
+            f"{zh}：红色处梯度消失，青色处爆炸，纸色处保持；都是量出来的。点一下，就到“流”里看那一点。",
             f"{en}: gradients vanish where it is red, explode where it is teal and stay where it is paper, all "
             "measured. Click a point to see its flow.",
         ),
@@ -60,9 +60,21 @@ def bias_figure(found: Sweep) -> str:
         plots.axis(SETTINGS["forget_bias"], (found.bias[0], found.bias[-1])),
         plots.axis(tr("半衰期（步，对数）", "half-life (steps, log)"), log=True),
         layers,
-        caption=tr(
-            "量得的比预测的长：绕过直通、经门和候选回来的路径也带着梯度。线断处：这段长度里没有衰减。",
-            "Measured is longer than predicted: the paths through gates and candidate carry gradient too. Where the "
-            "line ends, nothing is lost over this length.",
-        ),
+        caption=_bias_caption(found),
+    )
+
+
+def _bias_caption(found: Sweep) -> str:
+    zh, en = pick(NAMES[found.name], "zh"), pick(NAMES[found.name], "en")
+    known = np.isfinite(found.measured) & np.isfinite(found.predicted)
+    if not known.any():
+        return tr(f"{zh}：半衰期随遗忘偏置的变化。", f"{en}: half-life against the forget bias.")
+    longer = float(np.median(found.measured[known] / found.predicted[known]))
+    zh_ratio, en_ratio = ("长", "longer") if longer > 1 else ("短", "shorter")
+    times = longer if longer > 1 else 1 / longer
+    return tr(
+        f"{zh}：量得的比只按偏置预测的{zh_ratio}，约 {times:.1f} 倍（中位数）：还有经门和候选的路径。"
+        "线断处，这段长度里没有衰减。",
+        f"{en}: what is measured is {en_ratio} than what the bias alone predicts, some {times:.1f} × (median), for "
+        "there are paths through gates and candidate too. Where the line ends, nothing is lost over this length.",
     )

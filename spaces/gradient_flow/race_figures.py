@@ -12,7 +12,7 @@ from spaces.gradient_flow.tasks import task
 from spaces.gradient_flow.track import RECENT, accuracy, half_life
 
 NAMES = {
-    "rnn": "RNN tanh",
+    "rnn": "RNN",
     "rnn_relu": "RNN ReLU",
     "lstm": "LSTM",
     "gru": "GRU",

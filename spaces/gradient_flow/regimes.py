@@ -68,7 +68,7 @@ class Map:
 
     def flow(self, x: float, y: float, **more: Any) -> Flow:
         """The settings of the grid point nearest to (x, y): what a click on the map means."""
-        at = {getattr(self, axis): _nearest(self.axis(axis), v) for axis, v in (("across", x), ("up", y))}
+        at = {getattr(self, axis): round(_nearest(self.axis(axis), v), 4) for axis, v in (("across", x), ("up", y))}
         common = {"cells": (self.cell,), "hidden": self.hidden, "length": self.length, "seed": self.seed}
         common["spectral_radius"] = 0.0  # so that the gain counts where it is an axis
         return Flow(**(common | at | more))

@@ -29,7 +29,7 @@ def test_the_rnn_vanishes_and_the_lstm_stays(visit):
     page = visit(FLOW, language="en-US")
     says(page, "LSTM stays")
     said = page.locator(".kx-verdict >> visible=true").first.inner_text()
-    assert "RNN tanh vanishes" in said
+    assert "RNN vanishes" in said
     page.click("text=no forget bias: they forget too")
     says(page, "LSTM vanishes")
 
@@ -39,7 +39,7 @@ def test_powers_of_the_spectral_radius(visit):
     page.click("text=0.9ⁿ: a linear RNN")
     says(page, "half-life 6.6 steps")  # ln 2 / −ln 0.9 = 6.58
     page.click("text=1.1ⁿ: it explodes")
-    says(page, "RNN tanh explodes")
+    says(page, "RNN explodes")
 
 
 def test_what_overflows_is_called_exploded_and_numbers_download(visit):
@@ -51,7 +51,7 @@ def test_what_overflows_is_called_exploded_and_numbers_download(visit):
         chart.locator("button[data-save=csv]").click()
     with open(download.value.path(), encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert {"RNN tanh"} <= {row["layer"] for row in rows} and len(rows) > 200
+    assert {"RNN"} <= {row["layer"] for row in rows} and len(rows) > 200
     with page.expect_download() as download:
         chart.locator("button[data-save=png]").click()
     assert download.value.path().read_bytes()[:4] == b"\x89PNG"

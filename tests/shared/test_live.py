@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from shared.live import LONGEST, LiveRun, watched
+from shared.live import LONGEST, Latest, LiveRun, watched
 
 
 class Count(LiveRun):
@@ -96,3 +96,20 @@ def test_watched_work_fails_with_its_own_error():
 
     with pytest.raises(TimeoutError, match="its own"):
         list(watched(work))
+
+
+def test_a_newer_run_ends_the_older_ones():
+    ended, latest = [], Latest()
+
+    def count(name):
+        try:
+            yield from range(10)
+        finally:
+            ended.append(name)
+
+    first = latest.only(count("first"))
+    assert [next(first), next(first)] == [0, 1]
+    second = latest.only(count("second"))
+    assert next(second) == 0
+    assert list(first) == [] and ended == ["first"]
+    assert list(second) == list(range(1, 10))

@@ -12,11 +12,11 @@ import gradio as gr
 from shared import page as parts
 from shared.experiment import choice, number
 from shared.i18n import markup, pick, power_of_ten, prose, tr
-from shared.live import watched
-from shared.page import Page, guard, knob_value
+from shared.live import Latest, watched
+from shared.page import Page, guard, knob_value, latest
 from spaces.gradient_flow import figures, ledger_figures
 from spaces.gradient_flow.cells import CARRIED, GATES
-from spaces.gradient_flow.flow import FlowResult, flow, trajectory
+from spaces.gradient_flow.flow import CellFlow, FlowResult, flow, trajectory
 from spaces.gradient_flow.lags import LOSSES, lags
 from spaces.gradient_flow.ledger import ledger, terms
 from spaces.gradient_flow.settings import LIMITS, MOST_TEXT, Flow
@@ -40,7 +40,7 @@ TRY = [  # label, the settings that differ from the default
     (tr("1.1ⁿ：爆炸", "1.1ⁿ: it explodes"), {"cells": ("rnn",), "activation": "linear", "spectral_radius": 1.1}),
     (tr("遗忘门不偏置：也忘", "no forget bias: they forget too"), {"forget_bias": 0.0}),
     (
-        tr("遗忘门开到 σ(5)：LSTM 记住了", "forget gate at σ(5): the LSTM remembers"),
+        tr("遗忘门开到 σ(5)：LSTM 反而放大", "forget gate at σ(5): the LSTM amplifies"),
         {"forget_bias": 5.0},
     ),
     (
@@ -58,6 +58,8 @@ TRY = [  # label, the settings that differ from the default
 EXPLANATION = prose(
     r"""**怎么读。** 状态 $s$：RNN、GRU 是 $h$，LSTM 是 $(h,c)$，作者的单元是 $c$，Transformer 是输入 $x_t$。
 画的是 $\log_{10}\lVert\partial s_T/\partial s_t\rVert_F$；一次反向扫描，逐步缩放，所以 $10^{-264}$ 也量得出。
+按斜率看：整段变化超过一个数量级算消失或爆炸，否则算保持。
+细虚线是预测：门控单元只按遗忘偏置，RNN 按 $\rho(U)$ 的幂——那是线性时的值，$\tanh$ 只会更小。
 
 **账本。** $J_s=D_s+\sum_g B_s^{g}$，$D_s=\mathrm{diag}(f_s)$ 是门控直通，$B_s^g$ 是经过门 $g$ 的那一项，于是恰好有
 $$J_{T\leftarrow t}=\prod D+\sum_g\sum_s J_{T\leftarrow s}\,B_s^{g}\,D_{s-1}\cdots D_{t+1}.$$
@@ -67,13 +69,16 @@ $$J_{T\leftarrow t}=\prod D+\sum_g\sum_s J_{T\leftarrow s}\,B_s^{g}\,D_{s-1}\cdo
 总和健康，远处的份额没了——这才是“梯度消失”。""",
     r"""**How to read it.** The state $s$ is $h$ for RNN and GRU, $(h,c)$ for the LSTM, $c$ for the author's cell, the
 input $x_t$ for the Transformer. Drawn is $\log_{10}\lVert\partial s_T/\partial s_t\rVert_F$, from one backward sweep
-that rescales at each step: even $10^{-264}$ can be measured.
+that rescales at each step: even $10^{-264}$ can be measured. By its slope a line
+vanishes or explodes if it changes by more than a decade over the whole length, else it stays. Thin and dashed: what the
+forget bias alone predicts; for the RNN the powers of $\rho(U)$, which hold for a linear one and bound what $\tanh$
+leaves.
 
 **The ledger.** $J_s=D_s+\sum_g B_s^{g}$ with $D_s=\mathrm{diag}(f_s)$ the carried path and $B_s^g$ what goes through
 gate $g$; so, exactly,
 $$J_{T\leftarrow t}=\prod D+\sum_g\sum_s J_{T\leftarrow s}\,B_s^{g}\,D_{s-1}\cdots D_{t+1}.$$
-The article follows one path ($o_{t-1}$ held fixed, the forget gate leading): it is dashed, beside
-the truth of autograd.
+The article follows one path ($o_{t-1}$ held fixed, the forget gate leading): it is dashed, next to
+what autograd gives.
 
 **Shares.** $\partial L/\partial U$ is a sum over steps; taken apart by how many steps ago $U$ was used, the total is
 healthy and the distant share is gone: this is what “vanishing” means.""",
@@ -179,11 +184,19 @@ def verdict(result: FlowResult) -> str:
             life = steps_of(cell.half_life)
             says_zh, says_en = f"{says_zh}，半衰期 {life} 步", f"{says_en}, half-life {life} steps"
         if cell.exploded is None:
-            left = _power(float(cell.log10[0]))
-            says_zh, says_en = f"{says_zh}，第一步还剩 {left}", f"{says_en}, {left} left at the first step"
+            left = _power(float(cell.log10[0]) - _identity(cell))
+            grown = ("放大到", "grown") if cell.regime == "explode" else ("剩", "left")
+            steps = len(cell.log10)
+            says_zh = f"{says_zh}，往回 {steps} 步{grown[0]} {left} 倍"
+            says_en = f"{says_en}, {left} × {grown[1]} after {steps} steps"
         zh.append(says_zh)
         en.append(says_en)
     return markup("；".join(zh) + "。", "; ".join(en) + ".")
+
+
+def _identity(cell: CellFlow) -> float:
+    """log10 of ‖∂s_T/∂s_T‖, the identity's norm."""
+    return math.log10(cell.size) / 2
 
 
 def _power(log10: float) -> str:
@@ -254,11 +267,13 @@ def build(page: Page, tabs: gr.Tabs) -> Target:
 
     order = [knobs[f.name] for f in dataclasses.fields(Look)]
     outputs = [chart, said, book, signed, step, shares, by_lag, clipped, clipping, status]
-    drawing = (guard(draw), order, outputs)
+    runs_of_visitor = gr.State(Latest())
+    inputs = [runs_of_visitor, *order]
+    drawing = (latest(guard(draw)), inputs, outputs)
     view = page.view("flow", Look, knobs, link, tabs=tabs, redraw=drawing)
     turned = gr.on([k.input for k in order], *drawing, trigger_mode="always_last", **QUICK)
     chart.pick(pick_step, [knobs["length"]], [knobs["step"]], **QUICK).then(*drawing, **QUICK)
-    runs = [turned, apart.click(guard(draw_all), order, outputs, **QUICK)]
+    runs = [turned, apart.click(latest(guard(draw_all)), inputs, outputs, **QUICK)]
     for (_, changes), button in zip(TRY, presets, strict=True):
         values = [knob_value(v) for v in dataclasses.astuple(Look(**changes))]
         runs.append(button.click(lambda v=values: v, None, order, **QUICK).then(*drawing, **QUICK))

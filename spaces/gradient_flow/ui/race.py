@@ -48,7 +48,7 @@ $-\ln2\,/\,\frac{\mathrm d}{\mathrm dk}\ln\lVert\partial s_T/\partial s_{T-k}\rV
 比延迟短太多，多半学不会。
 “到达的份额”正是文章的论断：RNN 的总梯度并不为零，没有了的是远处的那一份。
 
-**手术**：勾上一条通路，数值照常流过，梯度不再流过（detach）；中途勾上或取消，下一片就生效，图上留一条竖线。
+**手术**：勾上一条通路，数值照常流过，梯度不再流过（detach）；中途勾上或取消，下一片就生效，图上留一条竖线。半衰期按没有手术的雅可比算：它量的是状态还记得多少，不是训练信号。
 按范数裁剪不改变方向（余弦恒为 1），按值裁剪会。""",
     r"""**What to see.** Every cell reads the same batches; the answer is asked only after the delay. The first
 figure is the accuracy, the second sets it against the **half-life** of the state's gradient,
@@ -57,7 +57,8 @@ hardly anything is learnt. “Share that arrives” is the article's claim: the 
 distant part is.
 
 **Surgery**: values still flow through a path that you tick, gradients do not (detach); tick or untick on the way and it
-holds from the next slice, marked by a line. Clipping by norm keeps the direction (cosine 1), by value it does not.""",
+holds from the next slice, marked by a line. Half-lives are those of the Jacobian without surgery: what the state
+remembers, not what training is told. Clipping by norm keeps the direction (cosine 1), by value it does not.""",
 )
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 RUN = QUIET | {"concurrency_limit": 16}  # visitors at once; the device itself serves them in turns
@@ -105,8 +106,15 @@ def verdict(track: Track) -> str:
         life = half_life(frames)
         steps = "?" if life is None else steps_of(life)
         zh, en = (pick(CELLS[name], language) for language in ("zh", "en"))
-        groups[kind].append(tr(f"{zh}（半衰期 {steps} 步）", f"{en} (half-life {steps} steps)"))
-    words = {"good": ("学会了", "solved"), "": ("在路上", "on the way"), "bad": ("还在瞎猜", "guessing")}
+        half_zh, half_en = (
+            ("不衰减", "no decay") if steps == "∞" else (f"半衰期 {steps} 步", f"half-life {steps} steps")
+        )
+        groups[kind].append(tr(f"{zh}（{half_zh}）", f"{en} ({half_en})"))
+    words = {
+        "good": ("学会了", "solved"),
+        "": ("停在半路", "stuck part way") if track.done else ("在路上", "on the way"),
+        "bad": ("还在瞎猜", "guessing"),
+    }
     said = {}
     for language, comma, which in (("zh", "、", 0), ("en", ", ", 1)):
         said[language] = [

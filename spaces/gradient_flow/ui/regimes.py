@@ -10,7 +10,8 @@ import numpy as np
 
 from shared import page as parts
 from shared.i18n import markup, pick, tr
-from shared.page import Page, guard, knob_value
+from shared.live import Latest
+from shared.page import Page, guard, knob_value, latest
 from spaces.gradient_flow import map_figures as figures
 from spaces.gradient_flow.cells import CARRIED, GATES
 from spaces.gradient_flow.regimes import AXES, LIMITS, RANGES, Map, Regimes, Sweep, regimes, sweep_bias
@@ -38,11 +39,18 @@ def measure(*values) -> Iterator[list]:
     """The map row by row, then the sweep of the forget bias where the cell has one."""
     settings = map_of(*values)
     for found in regimes(settings):
-        yield [figures.map_figure(found), gr.skip(), said_of(found), _progress(0.8 * found.done), settings]
+        shown = gr.update(visible=settings.cell in CARRIED)
+        yield [figures.map_figure(found), gr.skip(), shown, said_of(found), _progress(0.8 * found.done), settings]
     if settings.cell in CARRIED:
         for curve in sweep_bias(settings.cell, settings.flow(1.0, 0.0)):
-            yield [gr.skip(), figures.bias_figure(curve), gr.skip(), _progress(0.8 + 0.2 * curve.done), gr.skip()]
-    yield [gr.skip(), gr.skip(), gr.skip(), "", gr.skip()]
+            yield [
+                gr.skip(),
+                figures.bias_figure(curve),
+                *[gr.skip()] * 2,
+                _progress(0.8 + 0.2 * curve.done),
+                gr.skip(),
+            ]
+    yield [*[gr.skip()] * 4, "", gr.skip()]
 
 
 def said_of(found: Regimes) -> str:
@@ -97,7 +105,8 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, target: Target) -> None:
         chart = parts.figure(figures.map_figure(empty), pickable=True)
         unknown = np.full(2, np.nan)
         nothing = Sweep(default.cell, np.array(RANGES["forget_bias"]), unknown, unknown, unknown, 0.0)
-        curve = parts.figure(figures.bias_figure(nothing))
+        with gr.Column(min_width=300) as biased:  # a figure that is hidden itself loses its properties
+            curve = parts.figure(figures.bias_figure(nothing))
     with gr.Row():
         cells = [(CELLS[name], name) for name in GATES]
         knobs: dict = {"cell": gr.Radio(cells, value=default.cell, label=tr("单元", "cell"))}
@@ -116,10 +125,13 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, target: Target) -> None:
         knobs["seed"] = gr.Number(default.seed, precision=0, label=tr("随机种子", "seed"))
 
     order = [knobs[f.name] for f in dataclasses.fields(Map)]
-    measuring = (guard(measure), order, [chart, curve, said, status, measured])
+    runs_of_visitor = gr.State(Latest())
+    measuring = (latest(guard(measure)), [runs_of_visitor, *order], [chart, curve, biased, said, status, measured])
     view = page.view("map", Map, knobs, link, tabs=tabs, redraw=measuring)
     runs = [start.click(*measuring, **QUIET)]
-    runs.append(parts.when_opened(tab, guard(opened), [measured, *order], measuring[2], **QUIET))
+    runs.append(
+        parts.when_opened(tab, latest(guard(opened)), [runs_of_visitor, measured, *order], measuring[2], **QUIET)
+    )
     start.click(None, order, None, js=view.keep)
     for (_, changes), button in zip(TRY, presets, strict=True):
         values = list(dataclasses.astuple(Map(**changes)))

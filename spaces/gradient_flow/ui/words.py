@@ -11,8 +11,8 @@ import gradio as gr
 from shared import page as parts
 from shared.experiment import InputError, choices
 from shared.i18n import pick, prose, tr
-from shared.live import watched
-from shared.page import Page, guard, knob_value
+from shared.live import Latest, watched
+from shared.page import Page, guard, knob_value, latest
 from spaces.gradient_flow import words_figures as figures
 from spaces.gradient_flow.characters import WEIGHTS, baselines, load
 from spaces.gradient_flow.settings import CELLS
@@ -87,7 +87,10 @@ def card() -> str:
         )
         for language in ("zh", "en")
     }
-    return tr(f"每字比特（留出的文本）：{listed['zh']}。", f"Bits per character on held-out text: {listed['en']}.")
+    return tr(
+        f"每字比特（留出的文本，整段平均，含开头）：{listed['zh']}。",
+        f"Bits per character on held-out text, its beginnings included: {listed['en']}.",
+    )
 
 
 def build(page: Page, tabs: gr.Tabs, tab: gr.Tab) -> None:
@@ -124,7 +127,8 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab) -> None:
     gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
 
     order = [cells, sentence]
-    drawing = (guard(read), order, [reader, said, by_lag, context, status])
+    runs_of_visitor = gr.State(Latest())
+    drawing = (latest(guard(read)), [runs_of_visitor, *order], [reader, said, by_lag, context, status])
     view = page.view("words", Words, {"cells": cells, "sentence": sentence}, link, tabs=tabs, redraw=drawing)
     parts.when_opened(tab, *drawing, **QUICK)
     gr.on([start.click, sentence.submit, cells.input], *drawing, trigger_mode="always_last", **QUICK)

@@ -90,7 +90,7 @@ def uploaded(path: str | None, *values) -> Iterator[list]:
             yield [*found, MINE]
     except InputError as error:
         zh, en = html.escape(error.zh), html.escape(error.en)
-        said = markup(f"<b class=bad>无法读取</b>：{zh}", f"<b class=bad>Not read</b>: {en}")
+        said = markup(f"<b class=bad>无法读取</b>：文件{zh}", f"<b class=bad>Not read</b>: the file {en}")
         yield [said, layers_figure(None), "", "", None]
 
 
@@ -109,7 +109,7 @@ def table(report: Report) -> str:
         kept = layer.kept
         gate = f"{kept.mean:.2f} ({kept.low:.2f}–{kept.high:.2f})" if kept else "–"
         regime = tr("权重有 NaN", "weights hold NaN") if layer.broken else REGIMES[layer.regime]
-        cells = [regime, steps_of(layer.half_life), radii, gate]
+        cells = [regime, "–" if layer.regime == "explode" else steps_of(layer.half_life), radii, gate]
         rows.append(f"<tr><th scope='row'>{layer.name}</th>{''.join(f'<td>{c}</td>' for c in cells)}</tr>")
     head = "".join(f"<th scope='col'>{h}</th>" for h in heads)
     exact = (

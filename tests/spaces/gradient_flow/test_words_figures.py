@@ -28,7 +28,7 @@ def test_reader_carries_every_share():
     found = {"rnn": dependence("一二三四五"), "lstm": dependence("一二三四五", "lstm", 0.9)}
     data = json.loads(figures.reader(found))
     assert data["characters"] == list("一二三四五") and data["at"] == 5 and data["unknown"] == [1]
-    assert [cell["label"] for cell in data["cells"]] == ["RNN tanh", "LSTM"]
+    assert [cell["label"] for cell in data["cells"]] == ["RNN", "LSTM"]
     levels = base64.b64decode(data["cells"][0]["levels"])
     assert len(levels) == 15  # 1 + 2 + … + 5
     row = list(levels[10:])  # row 5, its largest share 255
@@ -86,4 +86,4 @@ def test_context_shows_what_was_measured():
 def test_verdict_counts_characters():
     said = figures.verdict({"rnn": dependence("字" * 20), "lstm": dependence("字" * 20, "lstm", 0.9)})
     zh, en = said.split("\u2063")
-    assert zh.startswith("一半") and "RNN tanh 1.0" in en and "LSTM" in en
+    assert zh.startswith("一半") and "RNN 1.0" in en and "LSTM" in en
