@@ -39,7 +39,7 @@ class _ForeignCache:
         if length == len(self.ids):
             return
         if all(type(layer).__name__ == "DynamicLayer" for layer in self.past.layers) and length:
-            self.past.crop(length)
+            self.past.crop(length - len(self.ids))
             del self.ids[length:]
         else:
             self.ids, self.past = [], DynamicCache(config=self.config)
