@@ -104,9 +104,12 @@ def figure(value: str = "", *, pickable: bool = False, **options: Any) -> gr.HTM
 
 def slider(low: float, high: float, **options: Any) -> gr.Slider:
     """A slider that hands on whatever was typed: the settings check it, and name the field in both languages."""
-    knob = gr.Slider(low, high, **options)
-    knob.preprocess = lambda payload: payload
-    return knob
+    return gr.Slider(low, high, **options)
+
+
+# gradio checks a slider's range itself, in English only. Its class is changed, not an instance or a subclass: an update
+# makes a new instance from the class, and a subclass makes gradio write a .pyi file beside this one.
+gr.Slider.preprocess = lambda self, payload: payload
 
 
 def verdict(text: str = "", **options: Any) -> gr.HTML:

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 from shared.experiment import InputError
-from shared.page import Page, guard
+from shared.page import Page, guard, slider
 
 
 def bad(value):
@@ -55,3 +55,9 @@ def test_a_view_without_a_knob_for_a_setting_is_refused():
 
     with gr.Blocks(), pytest.raises(ValueError, match=r"no knob for \['b'\]"):
         Page("tab").view("v", Two, {"a": gr.Number(1)}, gr.Button())
+
+
+def test_a_slider_hands_on_what_was_typed_also_after_an_update():
+    knob = slider(0, 1, value=0.5)
+    rebuilt = type(knob)(**{**knob.constructor_args, "value": 0.7})  # what gradio does when a handler updates it
+    assert knob.preprocess(9) == rebuilt.preprocess(9) == 9 and rebuilt.preprocess(None) is None
