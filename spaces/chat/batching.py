@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 
@@ -25,8 +27,9 @@ from spaces.chat import products
 from spaces.chat.decode import Engine, Memory, shared_prefix
 from spaces.chat.sampling import Sampler, Sampling
 
-PART = 64  # tokens of a prompt that are read between two steps: about 30 ms for 30 M parameters on two cores
-AHEAD = 4  # tokens made for a visitor before he asks for them
+PART = 64  # tokens of prompts that are read between two steps: 40 ms for 30 M parameters on one core, 20 in int8
+AHEAD = 16  # tokens made for a visitor before he asks for them
+SLICE = 0.05  # seconds of steps before the visitors are woken: a page draws no more often
 MOST = 16  # answers in one step; of more, those go first that have waited longest
 ALTERNATIVES = 8
 
@@ -55,12 +58,14 @@ class _Answer:
     ids: list[int]
     sampler: Sampler
     end_id: int
-    left: int
+    most: int
+    """Tokens to draw."""
     cache: Memory | None = None
     ready: deque[Token] = field(default_factory=deque)
     done: bool = False
     read: int = 0
     """Tokens of the prompt read so far; −1: all."""
+    drawn: int = 0
 
     @property
     def waits(self) -> bool:
@@ -87,10 +92,10 @@ class Batch:
 
     def tokens(self, ids: Sequence[int], sampling: Sampling, end_id: int) -> Iterator[Token]:
         """Tokens that follow a prompt that fits the context, up to end_id (not told), the limit or the context."""
-        answer = _Answer(list(ids), Sampler(sampling, list(ids)), end_id, sampling.max_new_tokens)
-        answer.left = min(answer.left, self.engine.context - len(ids))
-        if answer.left < 1:
+        most = min(sampling.max_new_tokens, self.engine.context - len(ids))
+        if most < 1:
             return
+        answer = _Answer(list(ids), Sampler(sampling, list(ids)), end_id, most)
         with self._turn:
             self._under_way.append(answer)
         try:
@@ -135,18 +140,28 @@ class Batch:
     # --- one step, by whoever holds `_stepping` -------------------------------------------------------
 
     def _advance(self) -> None:
-        """Read a part of one prompt, and make a token for each answer whose prompt is read."""
+        """Steps for all, until a slice is over, a first token is there, or nobody wants more."""
+        began = time.perf_counter()
+        while self._step() and time.perf_counter() - began < SLICE:
+            pass
+
+    def _step(self) -> bool:
+        """Read parts of prompts, and make a token for each answer whose prompt is read; whether to go on at once."""
         with self._turn:
             wanted = [a for a in self._under_way if not a.done and not a.waits]
-        reader = next((a for a in wanted if a.read >= 0), None)
         speakers = [a for a in wanted if a.read < 0][:MOST]
         if speakers:
             self._speak(speakers)
-        if reader:
-            self._read(reader)
+        served, room = list(speakers), PART
+        for reader in (a for a in wanted if a.read >= 0):
+            if room <= 0:
+                break
+            room -= self._read(reader, room)
+            served.append(reader)
         with self._turn:  # those served go to the end of the line
-            served = {id(a) for a in (*speakers, reader)}
-            self._under_way.sort(key=lambda a: id(a) in served)
+            numbers = {id(a) for a in served}
+            self._under_way.sort(key=lambda a: id(a) in numbers)
+        return bool(served) and not any(a.done or a.drawn == 1 for a in served)
 
     def _warm(self, ids: list[int]) -> Memory:
         """A kept cache most of which is the prompt's beginning, else the oldest of too many, else a new one."""
@@ -158,26 +173,30 @@ class Batch:
         self._kept.remove(best)
         return best
 
-    def _read(self, answer: _Answer) -> None:
-        """A part of a prompt; after the last one its first token."""
+    def _read(self, answer: _Answer, most: int) -> int:
+        """At most so many tokens of a prompt, after its last one the first token of the answer; how many were read."""
         if answer.cache is None:
             answer.cache = self._warm(answer.ids)
-            answer.read = shared_prefix(answer.ids, answer.cache.ids)
-        answer.read = min(answer.read + PART, len(answer.ids))
+            answer.read = min(shared_prefix(answer.ids, answer.cache.ids), len(answer.ids) - 1)
+        before, answer.read = answer.read, min(answer.read + most, len(answer.ids))
+        count = answer.read - before
         logits = self.engine.read(answer.ids[: answer.read], answer.cache)
         if answer.read == len(answer.ids):
             answer.read = -1
             self._drawn(answer, logits[0])
+        return count
 
     def _speak(self, answers: list[_Answer]) -> None:
-        logits = self.engine.step([a.ids[-1] for a in answers], [a.cache for a in answers])
+        step = partial(self.engine.step, [a.ids[-1] for a in answers], [a.cache for a in answers])
+        # A pace is of one visitor's steps: several rows take longer, whatever the threads.
+        logits = self.engine.pace.run(step) if self.engine.pace and len(answers) == 1 else step()
         for answer, row in zip(answers, logits, strict=True):
             self._drawn(answer, row)
 
     def _drawn(self, answer: _Answer, logits: torch.Tensor) -> None:
         token = answer.sampler.draw(logits)
         answer.ids.append(token)
-        answer.left -= 1
+        answer.drawn += 1
         if token != answer.end_id:
             answer.ready.append(told(logits, token))
-        answer.done = token == answer.end_id or not answer.left
+        answer.done = token == answer.end_id or answer.drawn == answer.most

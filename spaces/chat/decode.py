@@ -24,6 +24,7 @@ from transformers.activations import ACT2FN
 
 from shared.attention import attention
 from spaces.chat import products
+from spaces.chat.pace import Pace, blas_threads
 from spaces.chat.products import Dense
 
 LAYOUTS = ("gpt2", "gpt2_ml", "no_final_norm")
@@ -43,6 +44,7 @@ class Engine(Protocol):
     context: int
     vocabulary: int
     cache_bytes: int
+    pace: Pace | None
 
     def cache(self) -> Memory: ...
 
@@ -116,6 +118,8 @@ class Decoder:
             for block in body.h
         ]
         head = model.lm_head.weight.detach().to(dtype).t()
+        # The threads that a step's products use, for whoever runs many steps.
+        self.pace = Pace(blas_threads) if model.device.type == "cpu" else None
         self.head = dense(head, torch.zeros(head.shape[1], dtype=head.dtype, device=head.device))
 
     @property

@@ -48,6 +48,8 @@ class _ForeignCache:
 class Foreign:
     """Any causal model of transformers behind the seam of decode.py, one sequence after the other."""
 
+    pace = None
+
     def __init__(self, model: torch.nn.Module):
         config = model.config.get_text_config()
         self.model, self.config = model, config

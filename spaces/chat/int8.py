@@ -16,6 +16,7 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from spaces.chat.decode import Decoder
+from spaces.chat.pace import Pace, torch_threads
 from spaces.chat.products import Dense
 
 
@@ -40,3 +41,4 @@ class Int8Decoder(Decoder):
 
     def __init__(self, model: GPT2LMHeadModel, layout: str = "gpt2"):
         super().__init__(model, layout, dense8, torch.float32)
+        self.pace = Pace(torch_threads)

@@ -8,19 +8,19 @@ two busy cores, one thread's CPU time or the best of many.
 
 Turned and packed weights are copies, 1.5 times the model's memory: for small models only. All are float32 and exact.
 
-A decoding loop runs in a thread of its own where torch has one thread (`hand`): between two products of numpy's
-threads, torch's would spin for those of the attention. On two busy cores a token takes 7 ms that way and 200
-ms the other.
+A decoding loop runs in a thread of its own, where torch has one thread unless pace.py gives it more: between two
+products of numpy's threads, torch's would spin for those of the attention (7 ms a token on busy cores; 200 ms).
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
+
+from spaces.chat import pace
 
 Dense = Callable[[torch.Tensor], torch.Tensor]
 SMALL = 100_000_000  # parameters of a model whose copies do not matter
@@ -29,16 +29,7 @@ MOST_ROWS = 128  # for which the packed order is made; more rows take it too
 
 def hand() -> ThreadPoolExecutor:
     """A thread to decode in, where torch's operators run on that thread alone."""
-    return ThreadPoolExecutor(1, thread_name_prefix="decode", initializer=_alone)
-
-
-def _alone() -> None:
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    # That number is this thread's, and from now on that of threads yet to come: theirs is put back from another one.
-    other = threading.Thread(target=torch.set_num_threads, args=(usual,))
-    other.start()
-    other.join()
+    return ThreadPoolExecutor(1, thread_name_prefix="decode", initializer=pace.torch_threads, initargs=(1,))
 
 
 def suited(model: torch.nn.Module, dtype: torch.dtype) -> Callable[[torch.Tensor, torch.Tensor], Dense]:

@@ -20,15 +20,17 @@ class Counting(Decoder):
 
     def __init__(self, model):
         super().__init__(model)
-        self.computed, self.steps = [], []
+        self.computed, self.steps, self.order = [], [], []
 
     def read(self, ids, cache, last=1):
         before = min(batching.shared_prefix(ids, cache.ids), len(ids) - last)
         self.computed.append(len(ids) - before)
+        self.order.append("read")
         return super().read(ids, cache, last)
 
     def step(self, tokens, caches):
         self.steps.append(len(tokens))
+        self.order.append("step")
         return super().step(tokens, caches)
 
 
@@ -98,6 +100,7 @@ def test_a_long_prompt_stops_the_others_for_one_part_at_most(batch):
         next(talking)
     first.join(20)
     assert max(batch.engine.computed) <= PART and len(batch.engine.computed) >= 300 / PART
+    assert batch.engine.order.count("step") >= 4  # between its parts, the other spoke on
 
 
 def test_an_answer_nobody_asks_for_stops(batch):

@@ -1,4 +1,4 @@
-"""Every way to make a product gives x W + b, for one row and for several; threads elsewhere stay as many as they were."""
+"""Every way to make a product gives x W + b, for one row and for several; other threads stay as many as they were."""
 
 import pytest
 import torch
