@@ -44,8 +44,8 @@ class Vocabulary:
         return [self._ids.get(c, UNKNOWN) for c in text]
 
     def name(self, i: int) -> str:
-        """The character of an id; "" for the unknown one, "␄" for the end of a document."""
-        return ("", "␄")[i] if i <= END else self.characters[i - END - 1]
+        """The character of an id; "" for the unknown one, "■" for the end of a document."""
+        return ("", "■")[i] if i <= END else self.characters[i - END - 1]
 
     def save(self, folder: Path) -> None:
         text = json.dumps({"unknown": UNKNOWN, "end": END, "characters": self.characters}, ensure_ascii=False)

@@ -7,7 +7,7 @@ const kxWords = (element, props, watch) => {
   const level = (cell, i, t) => cell.bytes.charCodeAt((i * (i - 1)) / 2 + t) / 255; // of the row's largest share
   const make = (tag, className, text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
   const shown = (c) => (c === "\n" ? "↵" : c === "" ? "□" : c);
-  const named = (c) => (c === " " ? "␣" : shown(c)); // in a list a space needs a sign
+  const named = (c) => `「${c === " " ? "␣" : shown(c)}」`; // a comma in a list needs quotes
 
   const build = () => {
     rows.replaceChildren();
@@ -31,7 +31,7 @@ const kxWords = (element, props, watch) => {
   const say = ({ cell, said }) => {
     const english = kx.language() === "en", percent = (p) => `${(100 * p).toPrecision(2)}%`;
     const end = at === data.characters.length;
-    const likely = cell.top[at].map(([c, p]) => `${named(c)} ${percent(p)}`).join("  ");
+    const likely = cell.top[at].map(([c, p]) => `${named(c)}${percent(p)}`).join(" ");
     const peak = data.characters[cell.nearest[at]];
     said.replaceChildren();
     if (end) said.append(english ? "What comes next: " : "接下来：");

@@ -24,9 +24,9 @@ STYLE = (FOLDER / "words.css").read_text("utf-8")
 SCRIPT = (FOLDER / "words.js").read_text("utf-8") + "\nkxWords(element, props, watch);"
 HINT = tr(
     "指着或点一个字，或用左右方向键：红色越深，模型预测它时越依赖那个字。末尾的“？”是接下来的字。"
-    "□ 是模型不认识的字，␄ 是文末。",
+    "□ 是模型不认识的字，■ 是文末。",
     "Point at a character, tap it, or use the arrow keys: the redder one is, the more the prediction depends on it. "
-    "The “？” at the end is the character to come. □: a character unknown to the models; ␄: the end of a text.",
+    "The “？” at the end is the character to come. □: a character unknown to the models; ■: the end of a text.",
 )
 TEMPLATE = f"""<div class="kx-words" tabindex="0" role="group" aria-label="{HINT}">
 <p class="kx-words-hint">{HINT}</p><div class="kx-words-rows"></div></div>"""

@@ -185,10 +185,9 @@ def verdict(result: FlowResult) -> str:
             says_zh, says_en = f"{says_zh}，半衰期 {life} 步", f"{says_en}, half-life {life} steps"
         if cell.exploded is None:
             left = _power(float(cell.log10[0]) - _identity(cell))
-            grown = ("放大到", "grown") if cell.regime == "explode" else ("剩", "left")
-            steps = len(cell.log10)
-            says_zh = f"{says_zh}，往回 {steps} 步{grown[0]} {left} 倍"
-            says_en = f"{says_en}, {left} × {grown[1]} after {steps} steps"
+            steps, grown = len(cell.log10), cell.regime == "explode"
+            says_zh += f"，往回 {steps} 步" + (f"放大到 {left} 倍" if grown else f"剩下 {left}")
+            says_en += f", {left} " + ("times as large" if grown else "of it left") + f" {steps} steps back"
         zh.append(says_zh)
         en.append(says_en)
     return markup("；".join(zh) + "。", "; ".join(en) + ".")

@@ -63,7 +63,7 @@ def test_vocabulary_round_trip(tmp_path):
     vocabulary.save(tmp_path)
     again = Vocabulary.load(tmp_path)
     assert len(again) == 6 and again.encode("三\n四") == [4, 5, UNKNOWN]
-    assert [again.name(i) for i in (UNKNOWN, END, 2)] == ["", "␄", "一"]
+    assert [again.name(i) for i in (UNKNOWN, END, 2)] == ["", "■", "一"]
 
 
 def test_baselines_may_be_missing(tmp_path):

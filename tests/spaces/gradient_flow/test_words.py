@@ -78,7 +78,7 @@ def test_unknown_characters_are_named(folder):
     found = words.depend("天鑫地", ("rnn",), folder)["rnn"]
     assert found.unknown == (1,)
     assert VOCABULARY.encode("天鑫") == [VOCABULARY.encode("天")[0], UNKNOWN]
-    assert VOCABULARY.name(UNKNOWN) == "" and VOCABULARY.name(END) == "␄"
+    assert VOCABULARY.name(UNKNOWN) == "" and VOCABULARY.name(END) == "■"
 
 
 def test_shares_by_lag_of_a_known_matrix():
