@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from shared import plots
-from shared.i18n import tr
+from shared.i18n import pick, tr
 from spaces.gradient_flow.figures import LAG, axis_of, thinned
-from spaces.gradient_flow.yours import Report
+from spaces.gradient_flow.yours import LayerFlow, Report
 
 
-def layers_figure(report: Report | None) -> str:
-    """The norms of every layer and direction by lag, with what its keeping gate alone would leave; empty for None."""
+def layers_figure(reports: Sequence[Report]) -> str:
+    """The norms of every layer and direction of some networks by lag, with what one keeping gate alone would leave."""
     layers = []
-    for i, layer in enumerate(report.layers if report else ()):
+    together = [(report, layer) for report in reports for layer in report.layers]
+    for i, (report, layer) in enumerate(together):
         x = axis_of(layer.log10, "lag")
-        look = {"color": f"class-{layer.index % 10}", "dash": layer.reverse}
-        layers.append(plots.line(*thinned(x, layer.log10), layer.name, width=2.5, **look))
-        if layer.kept and i == 0 and math.isfinite(layer.kept.half_life) and np.isfinite(layer.log10[-1]):
+        look = {"color": f"class-{(layer.index + 3 * reports.index(report)) % 10}", "dash": layer.reverse}
+        layers.append(plots.line(*thinned(x, layer.log10), name_of(report, layer), width=2.5, **look))
+        if (
+            layer.kept
+            and len(reports) == 1
+            and i == 0
+            and math.isfinite(layer.kept.half_life)
+            and np.isfinite(layer.log10[-1])
+        ):
             gate = layer.log10[-1] - math.log10(2) / layer.kept.half_life * (x - 1)
             name = tr("第 1 层：只有遗忘门", "layer 1: its keeping gate alone")
             layers.append(plots.line(*thinned(x, gate), name, plots.GREY, dash=True, width=1))
@@ -34,3 +42,10 @@ def layers_figure(report: Report | None) -> str:
             "or its state overflowed.",
         ),
     )
+
+
+def name_of(report: Report, layer: LayerFlow) -> str:
+    """A layer's name, with its network's prefix where the file gives one."""
+    prefix = report.network.prefix.rstrip(".")
+    short = prefix if len(prefix) <= 24 else f"…{prefix[-23:]}"
+    return tr(*(f"{short} {pick(layer.name, language)}".strip() for language in ("zh", "en")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import torch
@@ -40,6 +41,13 @@ def test_powers_of_the_spectral_radius(visit):
     says(page, "half-life 6.6 steps")  # ln 2 / −ln 0.9 = 6.58
     page.click("text=1.1ⁿ: it explodes")
     says(page, "RNN explodes")
+
+
+def test_the_address_follows_a_preset(visit):
+    page = visit("?tab=gradient_flow&view=flow", language="en-US")
+    page.click("text=forget gate at σ(5)")
+    page.wait_for_url(re.compile("forget_bias=5"))
+    assert parse_qs(urlsplit(page.url).query) == {"tab": ["gradient_flow"], "view": ["flow"], "forget_bias": ["5"]}
 
 
 def test_what_overflows_is_called_exploded_and_numbers_download(visit):
@@ -159,13 +167,14 @@ def test_a_visitors_network_is_examined_and_a_broken_file_is_named(visit, tmp_pa
     page = visit("?tab=gradient_flow&view=yours&length=50", language="en-US")
     says(page, "nn.LSTM as torch draws it")
     torch.manual_seed(0)
-    save_file(dict(torch.nn.GRU(8, 16, num_layers=2).state_dict()), tmp_path / "mine.safetensors")
+    two = torch.nn.ModuleDict({"up": torch.nn.GRU(8, 16, num_layers=2), "down": torch.nn.LSTM(16, 8)})
+    save_file(dict(two.state_dict()), tmp_path / "mine.safetensors")
     (tmp_path / "broken.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00not json")
     upload = page.locator("input[type=file]").last
     upload.set_input_files(tmp_path / "mine.safetensors")
     says(page, "mine.safetensors")
     table = page.locator(".kx-table >> visible=true").inner_text()
-    assert "layer 2" in table and "reset gate" in table
+    assert "up layer 2" in table and "down layer 1" in table and "reset gate" in table
     page.get_by_label("Clear").last.click()
     page.locator("input[type=file]").last.set_input_files(tmp_path / "broken.safetensors")
     says(page, "Not read")

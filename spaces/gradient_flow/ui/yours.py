@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,19 +14,21 @@ from shared.experiment import InputError, choice, number
 from shared.i18n import markup, pick, prose, tr
 from shared.live import watched
 from shared.page import Page, guard
-from spaces.gradient_flow.state_dict import KINDS, MOST_BYTES, MOST_HIDDEN, NONLINEARITIES, parse
+from spaces.gradient_flow.state_dict import KINDS, MOST_BYTES, MOST_HIDDEN, NONLINEARITIES, Recurrent, parse
 from spaces.gradient_flow.state_dict import read as read_tensors
 from spaces.gradient_flow.ui.names import PATHS, steps_of
 from spaces.gradient_flow.yours import LENGTH, SAMPLES, SEED, Report, examine, sample
-from spaces.gradient_flow.yours_figures import layers_figure
+from spaces.gradient_flow.yours_figures import layers_figure, name_of
 
 QUICK = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 2}
 MINE = "mine"
+MOST_NETWORKS = 4
+"""Of one file; further ones by name are passed over."""
 REGIMES = {"vanish": tr("消失", "vanishes"), "stable": tr("保持", "stays"), "explode": tr("爆炸", "explodes")}
 EXPLANATION = prose(
     f"""**怎么存。** `from safetensors.torch import save_file; save_file(rnn.state_dict(), "mine.safetensors")`，
 整个模型的 state dict 也行：里面的 {"、".join(f"nn.{k}" for k in KINDS.values())} 会被找出来
-（至多 {MOST_BYTES // 2**20} MB，隐藏维数至多 {MOST_HIDDEN}）。
+（至多 {MOST_NETWORKS} 个网络， {MOST_BYTES // 2**20} MB，隐藏维数至多 {MOST_HIDDEN}）。
 
 **算的是什么。** 各层各方向按 torch 的方程读一段单位方差的噪声
 （torch 的 GRU 与文章的不同：重置门乘在 $U_n h+b$ 之后，$z$ 是保留的那一份），量
@@ -34,7 +36,7 @@ $\\lVert\\partial s_T/\\partial s_t\\rVert$，输入固定。
 真实输入上的半衰期会不同：门随输入而变。""",
     f"""**How to save it.** `from safetensors.torch import save_file; save_file(rnn.state_dict(), "mine.safetensors")`;
 a whole model's state dict will do: the {", ".join(f"nn.{k}" for k in KINDS.values())} in it is found (at most
-{MOST_BYTES // 2**20} MB, {MOST_HIDDEN} hidden units).
+{MOST_NETWORKS} networks, {MOST_BYTES // 2**20} MB, {MOST_HIDDEN} hidden units).
 
 **What is computed.** Each layer and direction reads noise of unit variance by torch's equations (whose GRU is not the
 article's: the reset gate acts after $U_n h+b$, and $z$ is the share that is kept), and
@@ -67,18 +69,24 @@ def show(path: str | None, network: str, nonlinearity: str, length: int, seed: i
     if network == MINE and not path:
         raise InputError("network", "请先上传一个 .safetensors 文件。", "upload a .safetensors file first.")
     tensors = read_tensors(path) if network == MINE else sample(network)
-    parsed = parse(tensors, settings.nonlinearity)
-    for share, report in watched(lambda told: examine(parsed, settings.length, settings.seed, told)):
-        if report is None:
+    first = parse(tensors, settings.nonlinearity)
+    networks = [first, *(parse(tensors, settings.nonlinearity, prefix) for prefix in first.others[: MOST_NETWORKS - 1])]
+    for share, reports in watched(lambda told: _examined(networks, settings, told)):
+        if reports is None:
             yield [*[gr.skip()] * 3, parts.progress(share, tr(f"正在量 {share:.0%}", f"measuring {share:.0%}"))]
     name = (
         tr(html.escape(Path(path).name[:60]), html.escape(Path(path).name[:60]))
         if network == MINE
         else SAMPLES[network][0]
     )
-    verdict = report.verdict()
-    said = markup(*(f"<b>{html.escape(pick(name, x))}</b>　{html.escape(pick(verdict, x))}" for x in ("zh", "en")))
-    yield [said, layers_figure(report), table(report), ""]
+    verdicts = [report.verdict() for report in reports]
+    said = markup(
+        *(
+            f"<b>{html.escape(pick(name, x))}</b>　{html.escape(' '.join(pick(v, x) for v in verdicts))}"
+            for x in ("zh", "en")
+        )
+    )
+    yield [said, layers_figure(reports), table(reports), ""]
 
 
 def uploaded(path: str | None, *values) -> Iterator[list]:
@@ -91,10 +99,18 @@ def uploaded(path: str | None, *values) -> Iterator[list]:
     except InputError as error:
         zh, en = html.escape(error.zh), html.escape(error.en)
         said = markup(f"<b class=bad>无法读取</b>：文件{zh}", f"<b class=bad>Not read</b>: the file {en}")
-        yield [said, layers_figure(None), "", "", None]
+        yield [said, layers_figure([]), "", "", None]
 
 
-def table(report: Report) -> str:
+def _examined(networks: list[Recurrent], settings: Yours, told: Callable[[float], None]) -> list[Report]:
+    reports = []
+    for i, network in enumerate(networks):
+        part = lambda share, i=i: told((i + share) / len(networks))  # noqa: E731
+        reports.append(examine(network, settings.length, settings.seed, part))
+    return reports
+
+
+def table(reports: list[Report]) -> str:
     """Half-life, spectral radii and the keeping gate of every layer."""
     heads = [
         tr("层", "layer"),
@@ -104,17 +120,17 @@ def table(report: Report) -> str:
         tr("遗忘门平均（5%–95%）", "keeping gate, mean (5–95 %)"),
     ]
     rows = []
-    for layer in report.layers:
+    for name, layer in ((name_of(report, layer), layer) for report in reports for layer in report.layers):
         radii = "<br>".join(tr(*(f"{pick(PATHS[g], x)} {r:.2f}" for x in ("zh", "en"))) for g, r in layer.radii.items())
         kept = layer.kept
         gate = f"{kept.mean:.2f} ({kept.low:.2f}–{kept.high:.2f})" if kept else "–"
         regime = tr("权重有 NaN", "weights hold NaN") if layer.broken else REGIMES[layer.regime]
         cells = [regime, "–" if layer.regime == "explode" else steps_of(layer.half_life), radii, gate]
-        rows.append(f"<tr><th scope='row'>{layer.name}</th>{''.join(f'<td>{c}</td>' for c in cells)}</tr>")
+        rows.append(f"<tr><th scope='row'>{html.escape(name)}</th>{''.join(f'<td>{c}</td>' for c in cells)}</tr>")
     head = "".join(f"<th scope='col'>{h}</th>" for h in heads)
     exact = (
         ""
-        if report.exact
+        if all(report.exact for report in reports)
         else tr("隐藏维数大于 256：范数由随机行估计。", "Above 256 units norms are estimated by random rows.")
     )
     body = f'<table class="kx-table kx-columns">{head}{"".join(rows)}</table>'
