@@ -206,5 +206,5 @@
     return s;
   };
 
-  kx.drawing = { colour, isNumber, format, scientific, drawFigure };
+  kx.drawing = { FONT, colour, isNumber, format, scientific, drawFigure };
 })();

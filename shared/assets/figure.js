@@ -1,7 +1,7 @@
 // One figure in the page: draws a spec of shared/plots.py, lets a reader point at it, and saves it as PNG or CSV.
 (() => {
   const kx = window.kx;
-  const { colour, isNumber, format, scientific, drawFigure } = kx.drawing;
+  const { FONT, colour, isNumber, format, scientific, drawFigure } = kx.drawing;
   const TWEEN_MS = 180;
 
   // ---- what the pointer is on
@@ -93,16 +93,18 @@
       const left = Math.min(pointer[0] + 14, find("canvas").clientWidth - tip.offsetWidth - 4);
       tip.style.transform = `translate(${Math.max(0, left)}px, ${Math.max(0, pointer[1] - tip.offsetHeight - 8)}px)`;
     };
+    const named = () => { // a layer for each name of the legend
+      const names = new Map();
+      for (const layer of spec.layers) if (layer.name && !layer.hidden && layer.kind !== "cells" && !names.has(layer.name)) names.set(layer.name, layer);
+      return [...names.values()];
+    };
     const legend = () => {
-      const box = find("legend"), seen = new Set();
-      box.replaceChildren();
-      for (const layer of spec.layers) {
-        if (!layer.name || layer.hidden || layer.kind === "cells" || seen.has(layer.name)) continue;
-        seen.add(layer.name);
-        const item = box.appendChild(document.createElement("span"));
+      find("legend").replaceChildren(...named().map((layer) => {
+        const item = document.createElement("span");
         item.appendChild(Object.assign(document.createElement("i"), { className: layer.dash ? "dash" : "", style: `--mark: var(--kx-${layer.color || "ink"})` }));
         item.append(layer.name);
-      }
+        return item;
+      }));
     };
     const read = () => {
       if (!props.value) return;
@@ -146,11 +148,30 @@
     });
     find("canvas").addEventListener("keydown", step);
     find("canvas").addEventListener("blur", () => { pointer = null; find("tip").hidden = true; redraw(); });
-    const savePng = () => {
+    const savePng = () => { // the figure as it stands, its legend under it
       const canvas = find("canvas"), sheet = document.createElement("canvas"), g = sheet.getContext("2d");
-      sheet.width = canvas.width; sheet.height = canvas.height;
+      const ratio = canvas.width / canvas.clientWidth, ROW = 22;
+      g.font = FONT;
+      const places = [];
+      let x = 14, row = 0;
+      for (const layer of named()) {
+        const text = kx.pick(layer.name), width = 30 + g.measureText(text).width + 16;
+        if (x > 14 && x + width > canvas.clientWidth) { x = 14; row += 1; }
+        places.push([layer, text, x, row]);
+        x += width;
+      }
+      sheet.width = canvas.width;
+      sheet.height = canvas.height + (places.length ? (row + 1) * ROW * ratio : 0);
       g.fillStyle = colour("surface"); g.fillRect(0, 0, sheet.width, sheet.height);
       pointer = null; draw(); g.drawImage(canvas, 0, 0);
+      g.setTransform(ratio, 0, 0, ratio, 0, canvas.height);
+      g.font = FONT; g.textBaseline = "middle"; g.lineWidth = 3;
+      for (const [layer, text, left, down] of places) {
+        const y = (down + 0.4) * ROW;
+        g.strokeStyle = colour(layer.color || "ink"); g.setLineDash(layer.dash ? [5, 3] : []);
+        g.beginPath(); g.moveTo(left, y); g.lineTo(left + 22, y); g.stroke();
+        g.fillStyle = colour("ink"); g.fillText(text, left + 30, y);
+      }
       sheet.toBlob((blob) => save(blob, `${spec.name || "figure"}.png`));
     };
     kx.listeners.add(redraw);
