@@ -9,8 +9,9 @@
     ctranslate2   4.8 in float32 and int8, the weights converted in this run
     bound         the bytes of the weights that a token reads, divided by the bandwidth of reading that many at once
 
-All take turns, some tokens each after the same four-token prompt, so that a busy machine slows all of them alike; given
-are the best turn of each, as if nobody disturbed it, and the medians of all turns. int8 reads a quarter of the bytes.
+Each runs in its own process; all take turns, some tokens each after the same four-token prompt, so that a busy machine
+slows all of them alike. Given are the best turn of each, as if nobody disturbed it, and the medians of all turns. int8
+reads a quarter of the bytes.
 Then eight visitors at once through spaces.chat.batching, one of them with a prompt of 900 tokens: each one's pace, the
 time to the first token, the longest wait between two.
 """
@@ -18,12 +19,14 @@ time to the first token, the longest wait between two.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import statistics
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
@@ -38,7 +41,7 @@ from spaces.chat.int8 import Int8Decoder
 from spaces.chat.model import configuration
 from spaces.chat.sampling import Sampling
 
-PROMPT = 4
+PROMPT = [70, 71, 72, 73]
 Variant = Callable[[int], list[int]]  # number of tokens → tokens, after the same prompt
 
 
@@ -109,50 +112,72 @@ def bytes_per_token(model: GPT2LMHeadModel, item: int) -> int:
     return (sum(p.numel() for p in model.parameters()) - model.transformer.wpe.weight.numel()) * item
 
 
-def bound(model: GPT2LMHeadModel) -> Callable[[], float]:
-    """Seconds of reading a token's weights as one vector, by torch's own sum."""
+def bound(model: GPT2LMHeadModel) -> Variant:
+    """Reading a token's weights as one vector, by torch's own sum."""
     size = bytes_per_token(model, model.dtype.itemsize) // 4
     weights = torch.ones(size, dtype=torch.float32, device=model.device)
-
-    def read() -> float:
-        times = []
-        for _ in range(5):
-            began = time.perf_counter()
-            weights.sum().item()
-            times.append(time.perf_counter() - began)
-        return min(times)
-
-    return read
+    return lambda number: [int(weights.sum()) for _ in range(number)]
 
 
-def variants(model: GPT2LMHeadModel, prompt: list[int], threads: int) -> dict[str, Variant]:
-    """Those that can run here; a line says which cannot."""
-    made = {"generate": generate(model, prompt), "ours": ours(Decoder(model), prompt)}
-    if model.device.type == "cuda":
-        return made
-    makers = {
-        "int8 (ours)": lambda: ours(Int8Decoder(model), prompt),
-        "ctranslate2 float32": lambda: ctranslate2(model, prompt, "float32", threads),
-        "ctranslate2 int8": lambda: ctranslate2(model, prompt, "int8", threads),
-    }
-    for name, make in makers.items():
+MAKERS: dict[str, Callable[[GPT2LMHeadModel, int], Variant]] = {
+    "generate": lambda model, threads: generate(model, PROMPT),
+    "ours": lambda model, threads: ours(Decoder(model), PROMPT),
+    "int8 (ours)": lambda model, threads: ours(Int8Decoder(model), PROMPT),
+    "ctranslate2 float32": lambda model, threads: ctranslate2(model, PROMPT, "float32", threads),
+    "ctranslate2 int8": lambda model, threads: ctranslate2(model, PROMPT, "int8", threads),
+}
+
+
+def timed(run: Variant, number: int) -> tuple[float, list[int]]:
+    """Seconds a token, and the tokens."""
+    began = time.perf_counter()
+    tokens = run(number)
+    return (time.perf_counter() - began) / number, tokens
+
+
+def serve(pipe: Connection, name: str, options: argparse.Namespace) -> None:
+    """A variant in a process of its own, where no other library's threads spin: counts in, times out."""
+    torch.set_num_threads(options.threads)
+    with threadpool_limits(options.threads, user_api="blas"):
         try:
-            made[name] = make()
+            run = MAKERS[name](model_of(options.size, getattr(torch, options.dtype), options.device), options.threads)
         except ImportError as reason:
-            print(f"{name} is left out: {reason}")
-    return made
+            pipe.send(str(reason))
+            return
+        pipe.send("")
+        while number := pipe.recv():
+            pipe.send(timed(run, number))
 
 
-def race(made: dict[str, Variant], read: Callable[[], float], rounds: int, number: int) -> dict[str, list[float]]:
-    """Seconds a token, round by round; "bound" among them."""
-    times: dict[str, list[float]] = {name: [] for name in (*made, "bound")}
-    for _ in range(rounds):
-        times["bound"].append(read())
-        for name, run in made.items():
-            began = time.perf_counter()
-            run(number)
-            times[name].append((time.perf_counter() - began) / number)
-    return times
+def start(name: str, options: argparse.Namespace) -> Connection | None:
+    """The pipe to a variant's process, or None and a line where its library is missing."""
+    mine, its = multiprocessing.Pipe()
+    multiprocessing.get_context("spawn").Process(target=serve, args=(its, name, options), daemon=True).start()
+    if reason := mine.recv():
+        print(f"{name} is left out: {reason}")
+        return None
+    return mine
+
+
+def race(options: argparse.Namespace, read: Variant) -> dict[str, list[float]]:
+    """Seconds a token, turn by turn; "bound" among them."""
+    names = MAKERS if options.device == "cpu" else ("generate", "ours")
+    pipes = {name: pipe for name in names if (pipe := start(name, options))}
+    times: dict[str, list[float]] = {name: [] for name in (*pipes, "bound")}
+    for turn in range(options.rounds + 1):  # the first one warms up, and shows the tokens
+        said = {}
+        for name, pipe in pipes.items():
+            pipe.send(options.tokens)
+            seconds, said[name] = pipe.recv()
+            times[name].append(seconds)
+        times["bound"].append(timed(read, options.tokens)[0])
+        if not turn:
+            for name, tokens in said.items():
+                same = sum(a == b for a, b in zip(tokens, said["generate"], strict=True))
+                print(f"{name}: {same} of {len(tokens)} tokens as generate")
+    for pipe in pipes.values():
+        pipe.send(0)
+    return {name: seconds[1:] for name, seconds in times.items()}
 
 
 def table(times: dict[str, list[float]]) -> str:
@@ -168,14 +193,15 @@ def table(times: dict[str, list[float]]) -> str:
     return "\n".join(rows)
 
 
-def visitors(engine: Decoder, number: int, tokens: int) -> str:
-    """`number` visitors at once, one of them with a prompt of 900 tokens, against one alone; one line each."""
-    lines = []
-    for crowd in (1, number):
+def visitors(kind: type[Decoder], options: argparse.Namespace, tokens: int = 100) -> None:
+    """Print how some visitors fare at once, one of them with a prompt of 900 tokens, and one alone."""
+    torch.set_num_threads(options.threads)
+    engine = kind(model_of(options.size, torch.float32, "cpu"))
+    for crowd in (1, options.visitors):
         batch, times = Batch(engine), [[] for _ in range(crowd)]
 
         def visit(i: int, batch: Batch = batch, times: list[list[float]] = times) -> None:
-            prompt = torch.randint(8, 7000, (900 if i == 7 else PROMPT,)).tolist()
+            prompt = torch.randint(8, 7000, (900 if i == 7 else len(PROMPT),)).tolist()
             times[i].append(time.perf_counter())
             for _ in batch.tokens(prompt, Sampling(top_k=50, max_new_tokens=tokens, seed=i), -1):
                 times[i].append(time.perf_counter())
@@ -187,12 +213,12 @@ def visitors(engine: Decoder, number: int, tokens: int) -> str:
         first = [1000 * (t[1] - t[0]) for t in times]
         gap = max(b - a for t in times for a, b in zip(t[1:], t[2:], strict=False))
         short = first[: crowd - (crowd > 7)]
-        lines.append(
-            f"{crowd} at once: {min(pace):.0f} to {max(pace):.0f} tokens/s each, {sum(pace):.0f} together; first token "
+        print(
+            f"{kind.__name__}, {crowd} at once: "
+            f"{min(pace):.0f} to {max(pace):.0f} tokens/s each, {sum(pace):.0f} together; first token "
             f"after {min(short):.0f} to {max(short):.0f} ms (900 tokens: {max(first):.0f}); "
             f"longest wait {1000 * gap:.0f} ms"
         )
-    return "\n".join(lines)
 
 
 def main() -> None:
@@ -206,25 +232,17 @@ def main() -> None:
     parser.add_argument("--visitors", type=int, default=8)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    limits = threadpool_limits(options.threads, user_api="blas")  # numpy's
     model = model_of(options.size, getattr(torch, options.dtype), options.device)
-    prompt = torch.randint(8, 7000, (PROMPT,)).tolist()
-    made = variants(model, prompt, options.threads)
-    said = {name: run(options.tokens) for name, run in made.items()}  # the warm-up, and the proof
-    for name, tokens in said.items():
-        print(
-            f"{name}: {sum(a == b for a, b in zip(tokens, said['generate'], strict=True))} of {len(tokens)} as generate"
-        )
-    times = race(made, bound(model), options.rounds, options.tokens)
+    times = race(options, bound(model))
     size = bytes_per_token(model, model.dtype.itemsize)
-    print(
-        f"{options.threads} threads, {size / 1e6:.1f} MB a token, {size / min(times['bound']) / 1e9:.1f} GB/s at best"
-    )
+    bandwidth = size / min(times["bound"]) / 1e9
+    print(f"{options.threads} threads, {size / 1e6:.1f} MB a token, {bandwidth:.1f} GB/s at best")
     print(table(times))
     if options.visitors and options.device == "cpu":
-        print(visitors(Decoder(model), options.visitors, 100))
-        print("int8 " + visitors(Int8Decoder(model), options.visitors, 100).replace("\n", "\nint8 "))
-    limits.restore_original_limits()
+        for kind in (Decoder, Int8Decoder):
+            process = multiprocessing.get_context("spawn").Process(target=visitors, args=(kind, options))
+            process.start()
+            process.join()
 
 
 if __name__ == "__main__":
