@@ -248,18 +248,10 @@ def _ignored(errors: Sequence[InputError]) -> str:
 def latest(function: Callable) -> Callable:
     """A generator function after one more argument, a visitor's `Latest`: a newer run ends the older ones."""
 
-    @functools.wraps(function)
     def stream(runs: Latest, *values):
         yield from runs.only(function(*values))
 
     return stream
-
-
-def when_opened(tab: gr.Tab, function: Callable, inputs: list, outputs: list, **options: Any) -> gr.events.Dependency:
-    """Run when a visitor opens the tab; not while a link opens it, for then the view's redraw does."""
-    by_hand = gr.Checkbox(visible=False)
-    run = _only_if(lambda opened: opened, function, outputs)
-    return tab.select(run, [by_hand, *inputs], outputs, js="(_, ...values) => [kx.settled, ...values]", **options)
 
 
 def _only_if(wanted: Callable[[Any], bool], function: Callable, outputs: Any) -> Callable:

@@ -16,12 +16,12 @@ def build(page: Page) -> None:
     with gr.Tabs(overflow_behavior="wrap") as tabs:
         with gr.Tab(tr("流", "Flow"), id="flow"):
             target = flow.build(page, tabs)
-        with gr.Tab(tr("地图", "Map"), id="map") as tab:
-            regimes.build(page, tabs, tab, target)
+        with gr.Tab(tr("地图", "Map"), id="map"):
+            regimes.build(page, tabs, target)
         with gr.Tab(tr("赛跑", "Race"), id="race"):
             race.build(page, tabs)
-        with gr.Tab(tr("哪些字还算数", "Which words still count"), id="words") as tab:
-            words.build(page, tabs, tab)
+        with gr.Tab(tr("哪些字还算数", "Which words still count"), id="words"):
+            words.build(page, tabs)
         with gr.Tab(tr("你的 RNN", "Yours"), id="yours"):
             yours.build(page, tabs)
     expose(gradient_flow, "gradient_flow")

@@ -78,14 +78,8 @@ def _progress(share: float) -> str:
     return parts.progress(share, tr(f"正在量 {share:.0%}", f"measuring {share:.0%}"))
 
 
-def opened(known: Map | None, *values) -> Iterator[list]:
-    """The map, if none has been measured yet."""
-    if known is None:
-        yield from measure(*values)
-
-
-def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, target: Target) -> None:
-    """Draw the view, measured when its tab is opened; a click on the map opens the flow view at that point."""
+def build(page: Page, tabs: gr.Tabs, target: Target) -> None:
+    """Draw the view; a click on the map opens the flow view at that point."""
     default, measured = Map(), gr.State(None)
     empty = Regimes(default, *_nothing(default), 0.0)
     with gr.Row(elem_classes="kx-try"):
@@ -129,9 +123,6 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, target: Target) -> None:
     measuring = (latest(guard(measure)), [runs_of_visitor, *order], [chart, curve, biased, said, status, measured])
     view = page.view("map", Map, knobs, link, tabs=tabs, redraw=measuring)
     runs = [start.click(*measuring, **QUIET)]
-    runs.append(
-        parts.when_opened(tab, latest(guard(opened)), [runs_of_visitor, measured, *order], measuring[2], **QUIET)
-    )
     start.click(None, order, None, js=view.keep)
     for (_, changes), button in zip(TRY, presets, strict=True):
         values = list(dataclasses.astuple(Map(**changes)))

@@ -93,8 +93,8 @@ def card() -> str:
     )
 
 
-def build(page: Page, tabs: gr.Tabs, tab: gr.Tab) -> None:
-    """Draw the view; the sentence is read when a visitor opens its tab."""
+def build(page: Page, tabs: gr.Tabs) -> None:
+    """Draw the view; nothing is read until a visitor asks."""
     default = Words()
     with gr.Row(elem_classes="kx-try"):
         presets = [gr.Button(label, size="sm") for label in TRY]
@@ -120,7 +120,7 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab) -> None:
         apply_default_css=False,
         elem_id="words-reader",
     )
-    said = parts.verdict()
+    said = parts.verdict(tr("按“读”，或点上面的例子。", "Press read, or take an example above."))
     with gr.Row(elem_classes="kx-grid"):
         by_lag, context = parts.figure(), parts.figure()
     gr.HTML(f"<small>{card()}</small>")
@@ -130,7 +130,6 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab) -> None:
     runs_of_visitor = gr.State(Latest())
     drawing = (latest(guard(read)), [runs_of_visitor, *order], [reader, said, by_lag, context, status])
     view = page.view("words", Words, {"cells": cells, "sentence": sentence}, link, tabs=tabs, redraw=drawing)
-    parts.when_opened(tab, *drawing, **QUICK)
     gr.on([start.click, sentence.submit, cells.input], *drawing, trigger_mode="always_last", **QUICK)
     start.click(None, order, None, js=view.keep)
     for sample, button in zip(SAMPLES, presets, strict=True):
