@@ -124,6 +124,13 @@ def from_json(kind: type, text: str) -> Any:
     return kind(**values)
 
 
+def from_values(kind: type, values: Sequence[Any]) -> Any:
+    """Settings from knob values in the order of the fields; an emptied knob falls back to its default."""
+    pairs = zip(fields(kind), values, strict=True)
+    read = lambda value: tuple(value) if isinstance(value, list) else value  # noqa: E731
+    return kind(**{f.name: f.default if value is None else read(value) for f, value in pairs})
+
+
 def _written(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -10,7 +10,7 @@ import functools
 import html
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -18,7 +18,7 @@ import gradio as gr
 
 from shared.experiment import InputError, from_query
 from shared.i18n import tr
-from shared.live import Latest
+from shared.live import Latest, LiveRun
 
 LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
 FIGURE = """<figure class="kx-figure{{#if pickable}} pickable{{/if}}">
@@ -135,6 +135,20 @@ def status(value: str = "", **options: Any) -> gr.HTML:
         js_on_load=None,
         **options,
     )
+
+
+def show_live(run: LiveRun, picture: Callable[[Any], Any]) -> Iterator:
+    """Go on with a run and show it slice by slice, until it is paused or done."""
+    if not run.started:
+        raise InputError("continue", "请先按“开始”。", "press start first.")
+    if run.done:
+        raise InputError(
+            "steps", "已经走完；请增加步数，或重新开始。", "the run is at its end: raise the steps, or start again."
+        )
+    with run.lock:
+        for _ in run.run():
+            yield picture(run)
+    yield picture(run)
 
 
 def guard(function: Callable) -> Callable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.experiment import InputError, from_json, from_query, to_query
+from shared.experiment import InputError, from_json, from_query, from_values, to_query
 
 
 @dataclass(frozen=True)
@@ -78,3 +79,13 @@ def test_what_is_wrong_in_json_is_named(text, field):
 def test_an_error_speaks_both_languages():
     text = str(InputError("rate", "须大于 0。", "must be above 0."))
     assert "rate" in text and "须大于 0。" in text and "must be above 0." in text
+
+
+def test_emptied_knobs_fall_back_and_lists_become_tuples():
+    @dataclasses.dataclass(frozen=True)
+    class Knobs:
+        names: tuple[str, ...] = ("a",)
+        size: int = 3
+
+    assert from_values(Knobs, [["b", "c"], None]) == Knobs(("b", "c"), 3)
+    assert from_values(Knobs, [None, 0]) == Knobs(("a",), 0)

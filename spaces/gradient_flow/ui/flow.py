@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from shared import page as parts
-from shared.experiment import choice, number
+from shared.experiment import choice, from_values, number
 from shared.i18n import markup, pick, power_of_ten, prose, tr
 from shared.live import Latest, watched
 from shared.page import Page, guard, knob_value, latest
@@ -110,20 +110,12 @@ class Look(Flow):
         return Flow(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Flow)})
 
 
-def look_of(*values) -> Look:
-    """A Look from knob values in the order of its fields; an emptied number falls back to its default."""
-    settings = {}
-    for field, value in zip(dataclasses.fields(Look), values, strict=True):
-        settings[field.name] = field.default if value is None else tuple(value) if isinstance(value, list) else value
-    return Look(**settings)
-
-
 def draw(*values, whole: bool = False) -> Iterator[list]:
     """The flow first, then the ledger, the step and the shares; progress in between where it takes a while.
 
     Above AT_ONCE the flow alone, unless the whole is wanted.
     """
-    look = look_of(*values)
+    look = from_values(Look, values)
     settings, shown = look.flow(), [gr.skip()] * 9
     whole = whole or settings.length * settings.hidden**3 <= AT_ONCE
     part = 0.5 if whole else 1.0

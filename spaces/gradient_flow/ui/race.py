@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import gradio as gr
 
 from shared import page as parts
-from shared.experiment import InputError
+from shared.experiment import InputError, from_values
 from shared.i18n import markup, pick, prose, tr
 from shared.page import Page, guard, knob_value
 from spaces.gradient_flow import race_figures as figures
@@ -62,14 +62,6 @@ remembers, not what training is told. Clipping by norm keeps the direction (cosi
 )
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 RUN = QUIET | {"concurrency_limit": 16}  # visitors at once; the device itself serves them in turns
-
-
-def race_of(*values) -> Race:
-    """A Race from knob values in the order of its fields; an emptied number falls back to its default."""
-    settings = {}
-    for field, value in zip(dataclasses.fields(Race), values, strict=True):
-        settings[field.name] = field.default if value is None else tuple(value) if isinstance(value, list) else value
-    return Race(**settings)
 
 
 def picture(track: Track) -> list[str]:
@@ -141,25 +133,16 @@ def status(track: Track) -> str:
 
 def begin(track: Track, *values) -> Iterator[list[str]]:
     """Start anew and show the race until paused or done."""
-    race = race_of(*values)
+    race = from_values(Race, values)
     track.pause()
     with track.lock:
         track.begin(race)
-    yield from go_on(track)
+    yield from parts.show_live(track, picture)
 
 
 def go_on(track: Track) -> Iterator[list[str]]:
-    """Show the race slice by slice."""
-    if not track.started:
-        raise InputError("continue", "请先按“开始”。", "press start first.")
-    if track.done:
-        raise InputError(
-            "steps", "已经跑完；请增加步数，或重新开始。", "the race is over: raise the steps, or start again."
-        )
-    with track.lock:
-        for _ in track.run():
-            yield picture(track)
-    yield picture(track)
+    """What the continue button does."""
+    yield from parts.show_live(track, picture)
 
 
 def one_step(track: Track, *values) -> list[str]:
@@ -167,7 +150,7 @@ def one_step(track: Track, *values) -> list[str]:
     track.pause()
     with track.lock:
         if not track.started:
-            track.begin(race_of(*values))
+            track.begin(from_values(Race, values))
         if track.done:
             raise InputError("steps", "已经跑完；请增加步数。", "the race is over: raise the steps.")
         track.advance(1)
@@ -176,7 +159,7 @@ def one_step(track: Track, *values) -> list[str]:
 
 def change(track: Track, *values) -> None:
     """A knob was turned: the race follows from its next slice."""
-    track.change(race_of(*values))
+    track.change(from_values(Race, values))
 
 
 def build(page: Page, tabs: gr.Tabs) -> None:

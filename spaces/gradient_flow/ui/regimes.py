@@ -9,6 +9,7 @@ import gradio as gr
 import numpy as np
 
 from shared import page as parts
+from shared.experiment import from_values
 from shared.i18n import markup, pick, tr
 from shared.live import Latest
 from shared.page import Page, guard, knob_value, latest
@@ -29,15 +30,9 @@ TRY = [  # label, the settings that differ from the default
 ]
 
 
-def map_of(*values) -> Map:
-    """A Map from knob values in the order of its fields; an emptied number falls back to its default."""
-    pairs = zip(dataclasses.fields(Map), values, strict=True)
-    return Map(**{field.name: field.default if value is None else value for field, value in pairs})
-
-
 def measure(*values) -> Iterator[list]:
     """The map row by row, then the sweep of the forget bias where the cell has one."""
-    settings = map_of(*values)
+    settings = from_values(Map, values)
     for found in regimes(settings):
         shown = gr.update(visible=settings.cell in CARRIED)
         yield [figures.map_figure(found), gr.skip(), shown, said_of(found), _progress(0.8 * found.done), settings]

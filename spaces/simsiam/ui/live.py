@@ -337,21 +337,12 @@ def begin(match: Match, *values) -> Iterator[list[str]]:
     match.pause()
     with match.lock:
         match.begin(duel)
-    yield from go_on(match)
+    yield from parts.show_live(match, picture)
 
 
 def go_on(match: Match) -> Iterator[list[str]]:
-    """Show the match slice by slice."""
-    if not match.states:
-        raise InputError("continue", "请先按“开始”。", "press start first.")
-    if match.done:
-        raise InputError(
-            "steps", "已经走完；请增加步数，或重新开始。", "the run is at its end: raise the steps, or start again."
-        )
-    with match.lock:
-        for _ in match.run():
-            yield picture(match)
-    yield picture(match)
+    """What the continue button does."""
+    yield from parts.show_live(match, picture)
 
 
 def one_step(match: Match, *values) -> list[str]:
