@@ -31,7 +31,7 @@ CASES = [
     (START, "a0a3", "own"),
     (START, "h0f1", "blocked"),  # the horse's leg, held by the elephant on g0
     (START, "c0e2", None),
-    ("3k5/9/9/9/9/9/9/9/3R5/2B1K4 w", "c0e2", "blocked"),  # the elephant's eye
+    ("3k5/9/9/9/9/9/9/9/3N5/2B1K4 w", "c0e2", "blocked"),  # the elephant's eye
     (START, "a0a4", "blocked"),  # a rook through its own soldier
     (START, "b2b8", "blocked"),  # a cannon's quiet move over a piece
     (START, "b2b9", None),  # over exactly one

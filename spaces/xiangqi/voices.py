@@ -1,0 +1,229 @@
+"""What both models say at every ply of a game: the whole distribution, legal or not.
+
+*faithful* spells: its words are all strings of four characters. `faithful_words` follows every beginning that a legal
+move has or that is likely enough, so the legal mass is exact, and what is not followed is known in sum. *sighted*
+scores all moves at once. A `Saying` sorts either into legal moves and broken rules (`breaks`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from transformers import DynamicCache, GPT2LMHeadModel, PreTrainedModel
+
+from shared import accelerator
+from shared.experiment import InputError
+from spaces.xiangqi.api import weights
+from spaces.xiangqi.board import iccs
+from spaces.xiangqi.breaks import breach
+from spaces.xiangqi.faithful import PLIES, characters
+from spaces.xiangqi.model import STYLES, SightedModel
+from spaces.xiangqi.record import play
+from spaces.xiangqi.replay import MOVE_TOKEN, NO_MOVE, mover_board, mover_move
+from spaces.xiangqi.rules import Position
+
+MODELS = ("faithful", "sighted")
+SLICE = 12
+"""Plies computed in one call."""
+FOLLOWED = 2e-4
+"""Beginnings less likely than this are spelled out only where a legal move has them."""
+SORTED, SHOWN = 1e-5, 8
+"""Illegal moves below this probability are summed unsorted; so many of the others are kept by name."""
+
+
+@dataclass(frozen=True)
+class Saying:
+    """What a model says in one position; all probabilities together are 1.
+
+    legal: {move: p}; illegal: the likeliest [(ICCS word, p, rule)]; broken: {rule: p}, also of words that are no move;
+    rest: p of illegal words too unlikely, each, to be sorted.
+    """
+
+    legal: dict[int, float]
+    illegal: list[tuple[str, float, str]]
+    broken: dict[str, float]
+    rest: float
+
+    @property
+    def illegal_mass(self) -> float:
+        return max(0.0, 1.0 - sum(self.legal.values()))
+
+    @property
+    def entropy(self) -> float:
+        """In bits, of the policy over legal moves alone."""
+        total = sum(self.legal.values())
+        return -sum(p / total * math.log2(p / total) for p in self.legal.values() if p > 0) if total > 0 else math.nan
+
+    def rank(self, move: int) -> int:
+        """1 for the favourite among the legal moves."""
+        return 1 + sum(p > self.legal[move] for p in self.legal.values())
+
+    def top(self, count: int) -> list[tuple[int, float]]:
+        """The likeliest legal moves."""
+        return sorted(self.legal.items(), key=lambda pair: -pair[1])[:count]
+
+
+# ---- the faithful model
+
+
+@torch.inference_mode()
+def faithful_words(model: GPT2LMHeadModel, moves: list[int], plies: list[int], legal: list[list[int]],
+                   followed: float = FOLLOWED) -> tuple[torch.Tensor, torch.Tensor]:
+    """(P, 8100) probability of the words that are pairs of squares, and (P,) of those that are none.
+
+    moves: at most 127; plies: which of the positions after 0 … len(moves) of them; legal: there, spelled in any case.
+    A row's words that were not followed are 0 and missing from its sum; followed=0 follows all.
+    """
+    wanted = torch.zeros(len(plies), 9, 10, 9, 10, dtype=torch.bool)  # file, rank, file, rank
+    for row, words in zip(wanted, legal, strict=True):
+        ends = torch.tensor(words or [0])
+        row[ends // 90 % 9, ends // 90 // 9, ends % 90 % 9, ends % 90 // 9] = bool(words)
+    tree = _Tree(model, moves, plies)
+    log_p, malformed = tree.root()
+    for depth in (1, 2, 3):
+        needed = wanted.flatten(depth + 1).any(-1)
+        log_p, strays = tree.grow(log_p, needed | (log_p.exp() > followed if followed else needed.new_ones(())))
+        malformed += strays
+    # (P, file, rank, file, rank) → squares 9·rank + file
+    return log_p.exp().permute(0, 2, 1, 4, 3).reshape(len(plies), 8100), malformed
+
+
+class _Tree:
+    """Words spelled character by character on one cache, level by level; a node sees its history and ancestors."""
+
+    def __init__(self, model: GPT2LMHeadModel, moves: list[int], plies: list[int]):
+        self.model, self.seen = model, 1 + 4 * torch.tensor(plies)
+        ids = torch.cat([torch.zeros(1, dtype=torch.long), characters(torch.tensor(moves, dtype=torch.long)).flatten()])
+        self.cache, self.past = DynamicCache(config=model.config), len(ids)
+        out = model(ids[None].to(model.device), past_key_values=self.cache, use_cache=True).logits[0]
+        self.first = out[self.seen.to(out.device) - 1].float().log_softmax(-1).cpu()
+        self.trail = torch.empty(len(plies), 0, dtype=torch.long)  # cache positions of each node's ancestors
+        self.shape, self.index = (len(plies),), torch.arange(len(plies))[:, None]  # (N, depth + 1) of the nodes
+
+    def root(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """log p (P, 9) of a word's first file, and (P,) the probability of anything else."""
+        return self.first[:, 11:], 1 - self.first[:, 11:].exp().sum(-1)
+
+    def grow(self, log_p: torch.Tensor, keep: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """log p of the words one character longer, −inf where not followed, and (P,) of what is no square.
+
+        log_p: (P, 9), (P, 9, 10) or (P, 9, 10, 9); keep: bool of the same shape, the beginnings to follow.
+        """
+        index = keep.nonzero()  # (N, depth + 1)
+        parent = torch.full(self.shape, -1).index_put(tuple(self.index.T), torch.arange(len(self.index)))
+        above = self.trail[parent[tuple(index[:, :-1].T)]]  # (N, depth − 1)
+        token = index[:, -1] + (11 if index.shape[1] % 2 == 0 else 1)
+        at, ply = self.past + torch.arange(len(index)), index[:, 0]
+        self.trail = torch.cat([above, at[:, None]], 1)
+        mask = torch.arange(self.past + len(index)) < self.seen[ply][:, None]
+        mask.scatter_(1, self.trail, True)
+        device = self.model.device
+        out = self.model(
+            token[None].to(device), position_ids=(self.seen[ply] + above.shape[1])[None].to(device),
+            attention_mask=mask[None, None].to(device), past_key_values=self.cache, use_cache=True,
+        ).logits[0].float().log_softmax(-1).cpu()
+        self.past, self.shape, self.index = self.past + len(index), keep.shape, index
+        files = index.shape[1] % 2 == 1  # after file and rank comes a file
+        good, here = out[:, 11:] if files else out[:, 1:11], log_p[tuple(index.T)]
+        longer = torch.full((*keep.shape, good.shape[1]), -math.inf).index_put(tuple(index.T), here[:, None] + good)
+        strays = (here.exp() * (1 - good.exp().sum(-1))).clamp(min=0)
+        return longer, torch.zeros(len(self.seen)).index_add(0, ply, strays)
+
+
+# ---- the sighted model
+
+
+def sight_keys(position: Position) -> list[tuple[tuple[int, ...], int]]:
+    """(cells, token of the last move) of every position of a game, as the side to move there sees them."""
+    board, turn, keys = list(position.board), position.turn, []
+    for ply in range(len(position.moves), -1, -1):
+        last = int(MOVE_TOKEN[mover_move(position.moves[ply - 1], turn)]) if ply else NO_MOVE
+        keys.append((tuple(mover_board(board, turn)), last))
+        if ply:
+            origin, target = divmod(position.moves[ply - 1], 90)
+            board[origin], board[target] = board[target], position.captured[ply - 1]
+            turn ^= 1
+    return keys[::-1]
+
+
+@torch.inference_mode()
+def sighted_moves(model: SightedModel, position: Position, plies: list[int], style: int) -> torch.Tensor:
+    """(P, 8100) probability of every move, absolute, at some plies of a game, read as `Sight.look` reads."""
+    size, keys, device = model.config.n_positions, sight_keys(position), model.device
+    first = max(0, min(plies) + 1 - size)
+    boards, last = (torch.tensor(column, device=device) for column in zip(*keys[first : max(plies) + 1], strict=True))
+    squares, seen = model.encode(boards, last)
+    memory = []
+    for ply in plies:
+        window = slice(max(0, ply + 1 - size) - first, ply + 1 - first)
+        tokens = last[None, window]
+        memory.append(model.remember(seen[None, window], tokens, torch.full_like(tokens, style))[:, -1])
+    rows = torch.tensor(plies, device=device) - first
+    policy = model.decide(squares[rows], torch.cat(memory)).policy.float().softmax(-1).cpu()
+    start = position.turn ^ len(position.moves) & 1
+    black = torch.tensor([(start + ply) % 2 == 1 for ply in plies])
+    return torch.where(black[:, None], policy.flip(-1), policy)
+
+
+# ---- both
+
+
+def sort(position: Position, p: torch.Tensor, malformed: float = 0.0) -> Saying:
+    """What a model says here, from the probability (8100,) of all moves, into legal moves and broken rules."""
+    legal = position.legal_moves()
+    wrong = p.clone()
+    wrong[legal] = 0
+    broken, named = ({"word": malformed} if malformed else {}), []
+    for move in (wrong > SORTED).nonzero()[:, 0].tolist():
+        rule, share = breach(position, move), float(wrong[move])
+        broken[rule] = broken.get(rule, 0.0) + share
+        named.append((iccs(move), share, rule))
+    named.sort(key=lambda one: -one[1])
+    policy = dict(zip(legal, p[legal].tolist(), strict=True))
+    rest = max(0.0, 1.0 - sum(policy.values()) - sum(broken.values()))
+    return Saying(policy, named[:SHOWN], broken, rest)
+
+
+def positions(moves: tuple[int, ...], plies: list[int]) -> list[Position]:
+    """The position after so many of the moves, for each of `plies`."""
+    return [play("", moves[:ply]) for ply in plies]
+
+
+def check_line(moves: tuple[int, ...]) -> tuple[int, ...]:
+    """The line, if the faithful model can read the whole of it."""
+    if len(moves) > PLIES:
+        raise InputError("game", f"最多 {PLIES} 着：faithful 一次只读得下这么多。",
+                         f"at most {PLIES} plies: faithful reads no more at once.")
+    return moves
+
+
+def slices(count: int) -> list[tuple[int, int]]:
+    """(first, last + 1) of the calls that take all positions of a line of `count` plies."""
+    return [(first, min(first + SLICE, count + 1)) for first in range(0, count + 1, SLICE)]
+
+
+def hear(moves: tuple[int, ...], first: int, last: int, style: str) -> dict[str, list[Saying]]:
+    """What each of MODELS says after first … last − 1 plies of a line from the start; remembered."""
+    check_line(moves)
+    models = tuple(weights(level) for level in ("article", "sighted"))  # before the device's turn
+    return _remembered(models, moves[: last - 1], first, last, STYLES.index(style))
+
+
+@lru_cache(maxsize=256)
+def _remembered(models: tuple[PreTrainedModel, ...], moves: tuple[int, ...], first: int, last: int,
+                style: int) -> dict[str, list[Saying]]:
+    return _hear(moves, first, last, style)
+
+
+@accelerator.run(duration=10)
+def _hear(moves: tuple[int, ...], first: int, last: int, style: int) -> dict[str, list[Saying]]:
+    faithful, sighted = (weights(level).to(accelerator.device()) for level in ("article", "sighted"))
+    plies = list(range(first, last))
+    at = positions(moves, plies)
+    words, malformed = faithful_words(faithful, list(moves), plies, [p.legal_moves() for p in at])
+    scored = sighted_moves(sighted, at[-1], plies, style)
+    return {"faithful": [sort(p, row, float(m)) for p, row, m in zip(at, words, malformed, strict=True)],
+            "sighted": [sort(p, row) for p, row in zip(at, scored, strict=True)]}
