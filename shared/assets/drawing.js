@@ -101,10 +101,11 @@
     const part = (hex, i) => parseInt(hex.slice(1 + 2 * i, 3 + 2 * i), 16);
     return `rgb(${[0, 1, 2].map((i) => Math.round(part(a, i) * (1 - t) + part(b, i) * t)).join(",")})`;
   };
+  const shades = (layer) => [layer.low || "accent", "surface", layer.high || "counter"]; // from low over the page's surface to high
   const cellColour = (layer, v) => {
     const [lo, hi] = layer.range;
     const t = Math.min(1, Math.max(0, (v - lo) / (hi - lo)));
-    const [low, middle, high] = [colour(layer.low || "accent"), colour("surface"), colour(layer.high || "counter")];
+    const [low, middle, high] = shades(layer).map(colour);
     return t < 0.5 ? mix(low, middle, t * 2) : mix(middle, high, t * 2 - 1);
   };
   const edges = (centres) => centres.length < 2 ? [centres[0] - 0.5, centres[0] + 0.5]
@@ -206,5 +207,5 @@
     return s;
   };
 
-  kx.drawing = { FONT, colour, isNumber, format, scientific, drawFigure };
+  kx.drawing = { FONT, colour, isNumber, format, scientific, shades, drawFigure };
 })();

@@ -1,7 +1,7 @@
 // One figure in the page: draws a spec of shared/plots.py, lets a reader point at it, and saves it as PNG or CSV.
 (() => {
   const kx = window.kx;
-  const { FONT, colour, isNumber, format, scientific, drawFigure } = kx.drawing;
+  const { FONT, colour, isNumber, format, scientific, shades, drawFigure } = kx.drawing;
   const TWEEN_MS = 180;
 
   // ---- what the pointer is on
@@ -95,14 +95,21 @@
     };
     const named = () => { // a layer for each name of the legend
       const names = new Map();
-      for (const layer of spec.layers) if (layer.name && !layer.hidden && layer.kind !== "cells" && !names.has(layer.name)) names.set(layer.name, layer);
+      for (const layer of spec.layers) if (layer.name && !layer.hidden && layer.opacity !== 0 && !names.has(layer.name)) names.set(layer.name, layer);
       return [...names.values()];
     };
     const legend = () => {
       find("legend").replaceChildren(...named().map((layer) => {
-        const item = document.createElement("span");
-        item.appendChild(Object.assign(document.createElement("i"), { className: layer.dash ? "dash" : "", style: `--mark: var(--kx-${layer.color || "ink"})` }));
-        item.append(layer.name);
+        const item = document.createElement("span"), mark = document.createElement("i");
+        if (layer.kind === "cells") {
+          mark.className = "scale";
+          mark.style = `opacity: ${layer.opacity ?? 1}; background: linear-gradient(to right, ${shades(layer).map((name) => `var(--kx-${name})`)})`;
+          item.append(layer.name, ` ${format(layer.range[0])}`, mark, format(layer.range[1]));
+        } else {
+          mark.className = layer.dash ? "dash" : "";
+          mark.style = `--mark: var(--kx-${layer.color || "ink"})`;
+          item.append(mark, layer.name);
+        }
         return item;
       }));
     };
@@ -155,7 +162,8 @@
       const places = [];
       let x = 14, row = 0;
       for (const layer of named()) {
-        const text = kx.pick(layer.name), width = 30 + g.measureText(text).width + 16;
+        const [low, high] = (layer.range || []).map(format), name = kx.pick(layer.name);
+        const text = layer.range ? `${name} ${low} … ${high}` : name, width = 30 + g.measureText(text).width + 16;
         if (x > 14 && x + width > canvas.clientWidth) { x = 14; row += 1; }
         places.push([layer, text, x, row]);
         x += width;
@@ -168,8 +176,14 @@
       g.font = FONT; g.textBaseline = "middle"; g.lineWidth = 3;
       for (const [layer, text, left, down] of places) {
         const y = (down + 0.4) * ROW;
-        g.strokeStyle = colour(layer.color || "ink"); g.setLineDash(layer.dash ? [5, 3] : []);
-        g.beginPath(); g.moveTo(left, y); g.lineTo(left + 22, y); g.stroke();
+        if (layer.kind === "cells") {
+          const ramp = g.createLinearGradient(left, 0, left + 22, 0);
+          shades(layer).forEach((name, k) => ramp.addColorStop(k / 2, colour(name)));
+          g.fillStyle = ramp; g.globalAlpha = layer.opacity ?? 1; g.fillRect(left, y - 5, 22, 10); g.globalAlpha = 1;
+        } else {
+          g.strokeStyle = colour(layer.color || "ink"); g.setLineDash(layer.dash ? [5, 3] : []);
+          g.beginPath(); g.moveTo(left, y); g.lineTo(left + 22, y); g.stroke();
+        }
         g.fillStyle = colour("ink"); g.fillText(text, left + 30, y);
       }
       sheet.toBlob((blob) => save(blob, `${spec.name || "figure"}.png`));
