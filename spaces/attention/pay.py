@@ -1,0 +1,205 @@
+"""Where does linear pay? Time and memory of exact and linear attention against the length, on the machine that serves this.
+
+The claim (archives/7921): below some 5,000 tokens Performer is slower than exact attention. Everything goes through
+shared.attention; "auto" is the fastest exact backend (xformers on CUDA, torch's SDPA elsewhere). Performer and Taylor get
+the same number of features, 1 + d + d(d+1)/2, unless another is asked for. "matrix" is attention as it is written, with
+its n × n matrix, for the memory that fused kernels save.
+
+Memory is counted exactly, allocation by allocation, as torch's own profiler reports them (on CUDA by its allocator), beyond
+q, k and v: neither other visitors nor what the process kept from before matter. Time is the best of several runs, and
+other work on the machine does matter.
+
+Try first: `python -m spaces.attention.pay --longest 8192`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+
+from shared import accelerator
+from shared.attention import attention
+from shared.experiment import boolean, choices, number
+from shared.random_features import Features
+from spaces.attention.choose import taylor_features
+
+BACKENDS = ("auto", "matrix", "performer", "taylor")
+LIMITS = {"longest": (512, 65_536), "heads": (1, 16), "dim": (4, 128), "features": (0, 8192), "seed": (0, 2**31 - 1)}
+SHORTEST = 256
+MATRIX_BYTES = 2**29
+"""The matrix is left out where it would be larger than this."""
+ROW_SECONDS = 6.0
+"""A backend is left out of longer lengths once they would take so long: SDPA's time grows with the square."""
+profiling = threading.Lock()  # torch has one profiler
+
+
+@dataclass(frozen=True)
+class Pay:
+    """Which lengths, which shape."""
+
+    backends: tuple[str, ...] = BACKENDS
+    longest: int = 16_384
+    """Tokens; lengths double from SHORTEST to here."""
+    heads: int = 1
+    dim: int = 32
+    """d of a head."""
+    features: int = 0
+    """Of Performer, even; 0: as many as Taylor has, 1 + d + d(d+1)/2, rounded up to even."""
+    causal: bool = False
+    seed: int = 0
+
+    def __post_init__(self):
+        object.__setattr__(self, "backends", choices("backends", self.backends, BACKENDS))
+        for name, limits in LIMITS.items():
+            object.__setattr__(self, name, number(name, getattr(self, name), limits))
+        boolean("causal", self.causal)
+        Features("hyperbolic", "iid", self.count)  # even
+
+    @property
+    def count(self) -> int:
+        """Performer's features."""
+        return self.features or 2 * math.ceil(taylor_features(self.dim) / 2)
+
+    @property
+    def lengths(self) -> list[int]:
+        """From SHORTEST to the longest, by doubling, and the longest itself."""
+        doubled = [SHORTEST * 2**i for i in range(12) if SHORTEST * 2**i < self.longest]
+        return [*doubled, self.longest]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One backend at one length."""
+
+    backend: str
+    length: int
+    seconds: float
+    """Of one forward pass, the best of several."""
+    bytes: int
+    """The most that was held at once beyond q, k and v; the output is included."""
+
+
+@accelerator.run(duration=120)
+def measure(settings: Pay) -> Iterator[Row]:
+    """Row by row, the shorter lengths first; a client that leaves ends it after the present row."""
+    last: dict[str, Row] = {}
+    for length in settings.lengths:
+        for backend in settings.backends:
+            if not too_much(settings, backend, length, last.get(backend)):
+                last[backend] = row(settings, backend, length)
+                yield last[backend]
+
+
+def too_much(settings: Pay, backend: str, length: int, before: Row | None) -> bool:
+    """Whether this length is left out: the matrix too large, or the time foreseeably too long."""
+    if backend == "matrix" and 4 * settings.heads * length**2 > MATRIX_BYTES:
+        return True
+    power = 1 if backend in ("performer", "taylor") else 2
+    return before is not None and before.seconds * (length / before.length) ** power > ROW_SECONDS
+
+
+def row(settings: Pay, backend: str, length: int) -> Row:
+    """One backend measured at one length."""
+    device = accelerator.device()
+    random = torch.Generator().manual_seed(settings.seed)
+    q, k, v = (torch.randn(1, settings.heads, length, settings.dim, generator=random).to(device) for _ in range(3))
+
+    def run() -> torch.Tensor:
+        with torch.no_grad():
+            return forward(q, k, v, backend, settings)
+
+    used = peak_bytes(run)  # draws ω and starts the threads as well
+    times: list[float] = []
+    while len(times) < 2 or (len(times) < 7 and sum(times) < 0.4):
+        began = time.perf_counter()
+        run()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - began)
+        if times[-1] > 1.0:
+            break
+    return Row(backend, length, min(times), used)
+
+
+def forward(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, backend: str, settings: Pay) -> torch.Tensor:
+    """One pass; "matrix" is attention as it is written."""
+    if backend == "matrix":
+        scores = q @ k.mT * q.shape[-1] ** -0.5
+        if settings.causal:
+            scores.masked_fill_(torch.ones_like(scores[0, 0], dtype=torch.bool).triu(1), -torch.inf)
+        return scores.softmax(-1) @ v
+    features = Features(count=settings.count, seed=settings.seed) if backend == "performer" else None
+    return attention(q, k, v, is_causal=settings.causal, backend=backend, features=features)
+
+
+def peak_bytes(run) -> int:
+    """The most bytes that run() held at once beyond what stood before."""
+    if accelerator.device().type == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run()
+        return torch.cuda.max_memory_allocated() - before
+    os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # the profiler announces itself otherwise
+    with (
+        profiling,
+        torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as seen,
+    ):
+        run()
+    changes = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+    held = most = 0
+    for change in sorted(changes, key=lambda e: e.start_ns()):
+        held += change.nbytes()
+        most = max(most, held)
+    return most
+
+
+def crossover(rows: Sequence[Row], one: str, two: str, field: str = "seconds") -> float | None:
+    """The length from which `one` stays below `two`, between measured lengths by log-log interpolation; None: never "
+    "yet."""
+    values = {name: {r.length: getattr(r, field) for r in rows if r.backend == name} for name in (one, two)}
+    shared = sorted(set(values[one]) & set(values[two]))
+    gaps = [math.log(values[one][n] / values[two][n]) for n in shared]
+    if not gaps or gaps[-1] >= 0:
+        return None
+    after = next((i for i in range(len(gaps) - 1, -1, -1) if gaps[i] >= 0), None)
+    if after is None:
+        return float(shared[0])
+    a, b, n, m = gaps[after], gaps[after + 1], shared[after], shared[after + 1]
+    return n * (m / n) ** (a / (a - b))
+
+
+def main() -> None:
+    """Print the table of this machine."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--longest", type=int, default=Pay.longest)
+    parser.add_argument("--heads", type=int, default=Pay.heads)
+    parser.add_argument("--dim", type=int, default=Pay.dim)
+    parser.add_argument("--features", type=int, default=Pay.features)
+    parser.add_argument("--causal", action="store_true")
+    asked = parser.parse_args()
+    settings = Pay(
+        longest=asked.longest, heads=asked.heads, dim=asked.dim, features=asked.features, causal=asked.causal
+    )
+    print(f"{settings}, {settings.count} features, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    rows = []
+    for found in measure(settings):
+        rows.append(found)
+        print(
+            f"{found.length:7d} {found.backend:10s} {found.seconds * 1e3:10.2f} ms {found.bytes / 2**20:10.2f} MiB",
+            flush=True,
+        )
+    crossed = {name: crossover(rows, name, "auto") for name in ("performer", "taylor")}
+    print(json.dumps({"rows": [asdict(r) for r in rows], "crossover_tokens": crossed}))
+
+
+if __name__ == "__main__":
+    main()
