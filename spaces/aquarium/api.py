@@ -22,13 +22,14 @@ NOTE = "This is the project's model with parameters from the literature or assum
 def aquarium_simulate(settings: str) -> dict:
     """One tank's history from a JSON object of `Tank` fields and, optionally, "parameters": {name: value}.
 
-    Returns {"day", "tan", "nh3", "no2", "no3", "oxygen", "bed_oxygen" (lists; mg N/L, oxygen mg/L, null where there is
-    no bed), "alarms" [{name, level, first, last, peak}], "limits" {name: {caution, harm}}, "water_changed" (days),
-    "nitrogen_mg" (where it all is at the end), "ledger_mg", "imbalance" (relative), "settings", "note"}.
+    Returns {"day", "tan", "nh3", "no2", "no3", "oxygen", "bed_oxygen", "alkalinity_used" (lists; mg N/L, oxygen mg/L,
+    null where there is no bed, alkalinity mmol/L of the tap water's), "alarms" [{name, level, first, last, peak}],
+    "limits" {name: {caution, harm}}, "water_changed" (days), "nitrogen_mg" (where it all is at the end), "ledger_mg",
+    "imbalance" (relative), "settings", "note"}.
     """
     tank, changes = _read(settings)
     run = simulate(tank, changes)
-    series = ("day", "tan", "nh3", "no2", "no3", "oxygen", "bed_oxygen")
+    series = ("day", "tan", "nh3", "no2", "no3", "oxygen", "bed_oxygen", "alkalinity_used")
     return {
         **{name: _list(getattr(run, name)) for name in series},
         "alarms": [asdict(a) for a in alarms(run)],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from shared import plots
-from shared.i18n import tr
+from shared.i18n import power_of_ten, tr
 from spaces.aquarium.pipes import Flows
 from spaces.aquarium.sweeps import Sweep
 from spaces.aquarium.tank import INDEX, Run
@@ -51,16 +51,20 @@ def inlets(this: Flows, other: Flows | None = None, names: Sequence[str] = ("", 
 
 
 def evenness(swept: Sweep) -> str:
-    """log10 of the coefficient of variation of both layouts against one knob."""
+    """log10 of the coefficient of variation of both layouts against one knob; what is below SMALLEST as zero."""
+    largest = max(float(cv.max()) for cv in swept.variation.values())
+    bottom, top = round(np.log10(SMALLEST)), max(0, int(np.ceil(np.log10(max(largest, SMALLEST)))))
+    powers = range(bottom, top + 1)
+    ticks = {"ticks": [*powers], "names": ["0", *(power_of_ten(p) for p in powers[1:])]}
     return _swept(
         swept,
         "aquarium-evenness",
         {kind: np.log10(np.maximum(cv, SMALLEST)) for kind, cv in swept.variation.items()},
-        plots.axis(tr("流量变异系数", "variation of flow"), (np.log10(SMALLEST), 1), log=True),
+        plots.axis(tr("流量变异系数", "variation of flow"), (bottom - 0.15, top + 0.1), log=True, **ticks),
         tr(
-            "变异系数越低越均匀。同程不论怎么拧都贴着底；梳形要靠小孔（也就是更大的吸力）才均匀。",
-            "Coefficient of variation: lower is more even. Equal paths stay at the floor; a comb gets even by small "
-            "holes, that is by suction.",
+            "变异系数越低越均匀（都不堵时）。同程不论怎么拧都是 0；梳形要靠小孔（也就是更大的吸力）才均匀。",
+            "Coefficient of variation with nothing clogged: lower is more even. Equal paths stay at 0; a comb gets "
+            "even by small holes, that is by suction.",
         ),
     )
 
@@ -111,39 +115,29 @@ def cycle(run: Run) -> str:
     """Ammonia and nitrite of the open water, day by day, with what the keeper did."""
     lines = [plots.line(run.day, getattr(run, n), SERIES[n][0], SERIES[n][1], width=2.5) for n in ("tan", "no2")]
     limit = plots.rule("hline", LIMITS["no2"].harm, tr("亚硝酸盐有害", "nitrite harms"), plots.ACCENT, dash=True)
-    return plots.figure(
-        "aquarium-cycle",
-        plots.axis(DAY, (0, run.tank.days)),
-        plots.axis(tr("浓度（mg N/L）", "concentration (mg N/L)"), (0, None)),
-        [*_done(run), limit, *lines],
-        caption=tr(
-            "新缸的循环：氨先升后降，亚硝酸盐随后，再后只剩硝酸盐。这是我们的模型，文章没有测量。",
-            "The cycle of a new tank: ammonia rises and falls, then nitrite; nitrate is what remains. Our model: the "
-            "article measured nothing.",
-        ),
+    caption = tr(
+        "新缸的循环：氨先升后降，亚硝酸盐随后，再后只剩硝酸盐。这是我们的模型，文章没有测量。",
+        "The cycle of a new tank: ammonia rises and falls, then nitrite; nitrate is what remains. Our model: the "
+        "article measured nothing.",
     )
+    y = plots.axis(tr("浓度（mg N/L）", "concentration (mg N/L)"), (0, None))
+    return _daily(run, "cycle", y, [limit, *lines], caption, 0.62)
 
 
 def nitrate(run: Run) -> str:
     """Nitrate of the open water with its limits."""
     limit = LIMITS["no3"]
     layers = [
-        *_done(run),
         plots.rule("hline", limit.caution, tr("该换水（50 mg NO₃/L）", "water due (50 mg NO₃/L)"), dash=True),
         plots.rule("hline", limit.harm, tr("有害", "harm"), plots.ACCENT, dash=True),
         plots.line(run.day, run.no3, SERIES["no3"][0], plots.COUNTER, width=2.5),
     ]
-    return plots.figure(
-        "aquarium-nitrate",
-        plots.axis(DAY, (0, run.tank.days)),
-        plots.axis(tr("硝酸盐（mg N/L）", "nitrate (mg N/L)"), (0, None)),
-        layers,
-        caption=tr(
-            "硝酸盐只进不出，除非换水、水草吃掉、或床底缺氧反硝化。",
-            "Nitrate only piles up, but for changed water, plants, and denitrification where the bed lacks oxygen.",
-        ),
-        aspect=0.5,
+    caption = tr(
+        "硝酸盐只进不出，除非换水、水草吃掉、或床底缺氧反硝化。",
+        "Nitrate only piles up, but for changed water, plants, and denitrification where the bed lacks oxygen.",
     )
+    y = plots.axis(tr("硝酸盐（mg N/L）", "nitrate (mg N/L)"), (0, None))
+    return _daily(run, "nitrate", y, layers, caption)
 
 
 def danger(run: Run) -> str:
@@ -153,39 +147,35 @@ def danger(run: Run) -> str:
         plots.line(run.day, _log_over(run.concentration(n) / LIMITS[n].harm), LIMITS[n].name, colour, width=2.5)
         for n, colour in names.items()
     ]
-    return plots.figure(
-        "aquarium-danger",
-        plots.axis(DAY, (0, run.tank.days)),
-        plots.axis(tr("浓度 ÷ 有害限值", "÷ limit of harm"), (-3, None), log=True),
-        [*_done(run), plots.rule("hline", 0, tr("以上伤鱼", "above: fish are harmed"), plots.ACCENT), *lines],
-        caption=tr(
-            f"pH {run.tank.ph:g}、{run.tank.temperature:g} °C 下，氨里有毒的非离子氨，和亚硝酸盐：越过横线就伤鱼。",
-            f"Un-ionised ammonia at pH {run.tank.ph:g} and {run.tank.temperature:g} °C, and nitrite: above the line "
-            "fish are harmed.",
-        ),
-        aspect=0.5,
+    caption = tr(
+        f"pH {run.tank.ph:g}、{run.tank.temperature:g} °C 下，氨里有毒的非离子氨，和亚硝酸盐：越过横线就伤鱼。",
+        f"Un-ionised ammonia at pH {run.tank.ph:g} and {run.tank.temperature:g} °C, and nitrite: above the line "
+        "fish are harmed.",
     )
+    limit = plots.rule("hline", 0, tr("以上伤鱼", "above: fish are harmed"), plots.ACCENT)
+    y = plots.axis(tr("浓度 ÷ 有害限值", "÷ limit of harm"), (-3, None), log=True)
+    return _daily(run, "danger", y, [limit, *lines], caption)
 
 
 def oxygen(run: Run) -> str:
     """Oxygen in the open water and between the grains."""
-    layers = [
-        *_done(run),
+    lines = [
         plots.line(run.day, run.oxygen, tr("缸水", "open water"), plots.COUNTER, width=2.5),
         plots.line(run.day, run.bed_oxygen, tr("陶粒之间", "between the grains"), plots.GREY, width=2.5),
     ]
-    return plots.figure(
-        "aquarium-oxygen",
-        plots.axis(DAY, (0, run.tank.days)),
-        plots.axis(tr("溶氧（mg/L）", "oxygen (mg/L)"), (0, None)),
-        layers,
-        caption=tr(
-            "停泵后床里的氧低下去：硝化慢了，反硝化却开始了。文章里的龟、斗鱼、泥鳅都会呼吸空气。",
-            "Without a pump the bed's oxygen sinks: nitrification slows, denitrification begins. The article's "
-            "turtles, paradise fish and loaches all breathe air.",
-        ),
-        aspect=0.5,
+    caption = tr(
+        "停泵后床里的氧低下去：硝化慢了，反硝化却开始了。文章里的龟、斗鱼、泥鳅都会呼吸空气。",
+        "Without a pump the bed's oxygen sinks: nitrification slows, denitrification begins. The article's "
+        "turtles, paradise fish and loaches all breathe air.",
     )
+    y = plots.axis(tr("溶氧（mg/L）", "oxygen (mg/L)"), (0, 1.2 * float(run.oxygen.max())))
+    return _daily(run, "oxygen", y, lines, caption)
+
+
+def _daily(run: Run, name: str, y: dict, layers: list[dict], caption: str, aspect: float = 0.5) -> str:
+    """Something of a tank against days, under what the keeper did."""
+    x = plots.axis(DAY, (0, run.tank.days))
+    return plots.figure(f"aquarium-{name}", x, y, [*_done(run), *layers], caption=caption, aspect=aspect)
 
 
 DESTINATIONS = {  # name → (label, pools or entries of the ledger)
@@ -209,31 +199,37 @@ def destinations(run: Run) -> dict[str, float]:
 
 def balance(run: Run) -> str:
     """Where all the nitrogen is at the end, mg."""
-    sums = destinations(run)
-    layers = []
-    for row, (name, mass) in zip(range(len(sums), 0, -1), sums.items(), strict=True):
-        layers.append(plots.line([0, mass], [row - 0.15] * 2, "", plots.COUNTER, width=7))
-        layers.append(plots.texts([0], [row], [DESTINATIONS[name][0]], plots.INK))
+    sums = {name: mass for name, mass in destinations(run).items() if mass > 0}
+    named = [(DESTINATIONS[name][0], mass) for name, mass in sums.items()]
     return plots.figure(
         "aquarium-balance",
         plots.axis(tr("氮（mg）", "nitrogen (mg)"), (0, None)),
         plots.axis("", (0.5, len(sums) + 0.8), ticks=[], names=[]),
-        layers,
+        rows(named, 0.0, plots.COUNTER),
         caption=tr(
             f"进来的每一毫克氮，最后一天在哪里：账目差 {_power(run.imbalance, 'zh')}。",
             f"Where every mg of nitrogen is on the last day: the books differ by {_power(run.imbalance, 'en')}.",
         ),
-        aspect=0.7,
+        aspect=0.6,
     )
+
+
+def rows(named: Sequence[tuple[str, float]], left: float, colour: str) -> list[dict]:
+    """Bars that lie below their names, the first at the top; the pointer and the CSV get the numbers by name."""
+    layers = []
+    for row, (name, value) in zip(range(len(named), 0, -1), named, strict=True):
+        layers.append(plots.line([0, value], [row - 0.2] * 2, "", colour, width=5))
+        layers.append(plots.texts([left], [row - 0.02], [name], plots.INK))
+        layers.append(plots.line([0], [value], name, hidden=True))
+    return layers
 
 
 def _power(imbalance: float, language: str) -> str:
     """A relative error as a bound by a power of ten."""
     if not imbalance:
         return "0"
-    exponent = str(int(np.ceil(np.log10(abs(imbalance)))))
-    sup = exponent.translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"不到 10{sup}" if language == "zh" else f"less than 10{sup}"
+    bound = power_of_ten(np.ceil(np.log10(abs(imbalance))))
+    return f"不到 {bound}" if language == "zh" else f"less than {bound}"
 
 
 def _done(run: Run) -> list[dict]:

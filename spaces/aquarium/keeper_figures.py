@@ -9,7 +9,7 @@ import numpy as np
 
 from shared import plots
 from shared.i18n import tr
-from spaces.aquarium.figures import DAY, SERIES, decades
+from spaces.aquarium.figures import DAY, SERIES, decades, rows
 from spaces.aquarium.fit import Band, Fit
 from spaces.aquarium.parameters import PARAMETERS
 from spaces.aquarium.plan import Plan
@@ -23,43 +23,50 @@ TANKS = {  # name → (label, colour)
     "ceramsite": (tr("没有陶粒", "no ceramsite"), plots.ACCENT),
     "plants": (tr("没有水草", "no plants"), "class-4"),
 }
+EDGE = 1.06
+"""The plan's axis over its days: room for the last date, and for ranges that are open."""
 LEAD = 10
 """Days before the removal from which tanks are compared: earlier they are one and the same."""
-QUANTITIES = {  # name → (label of y, limit of harm, what to see)
+QUANTITIES = {  # name → (label of y, what to see)
     "nh3": (
         tr("非离子氨（mg N/L）", "un-ionised ammonia (mg N/L)"),
         tr(
-            "同一口缸，各撤去一样：非离子氨越过横线就伤鱼。",
-            "One tank with one thing taken out: above the line un-ionised ammonia harms.",
+            "同一口缸，各缺一样：非离子氨越过横线就伤鱼。",
+            "One tank, each time without one thing: above the line un-ionised ammonia harms.",
         ),
     ),
     "no2": (
         tr("亚硝酸盐（mg N/L）", "nitrite (mg N/L)"),
         tr(
-            "撤去陶粒，细菌的家没了，亚硝酸盐先冒头。",
-            "With the ceramsite the bacteria's home goes, and nitrite is the first to show it.",
+            "同一口缸，各缺一样：细菌没了家，先冒头的是亚硝酸盐。",
+            "One tank, each time without one thing: where bacteria lose their home, nitrite is the first to show it.",
         ),
     ),
     "no3": (
         tr("硝酸盐（mg N/L）", "nitrate (mg N/L)"),
         tr(
-            "撤去水草不会立刻伤鱼，但硝酸盐积得更快，水要换得更勤。",
-            "Without plants nothing is harmed at once, but nitrate piles up faster: more water to change.",
+            "同一口缸，各缺一样：没有水草，硝酸盐积得更快，水要换得更勤。",
+            "One tank, each time without one thing: without plants nitrate piles up faster, so more to change.",
         ),
     ),
     "oxygen": (
         tr("缸水溶氧（mg/L）", "oxygen in the open water (mg/L)"),
-        tr("停泵之后，氧只能从水面和水草来。", "Without the pump oxygen comes from the surface and the plants alone."),
+        tr(
+            "同一口缸，各缺一样：没有水泵，氧只能从水面和水草来。",
+            "One tank, each time without one thing: without the pump oxygen comes from surface and plants alone.",
+        ),
     ),
 }
 
 
 def comparison(judged: Judgement, quantity: str = "no2") -> str:
-    """One quantity in all four tanks against time."""
+    """One quantity in all four tanks against time, and the day from which they are judged."""
     label, caption = QUANTITIES[quantity]
     tank = judged.runs["complete"].tank
-    first = max(0, tank.removal_day - LEAD) if judged.runs["pump"].tank.removed != "none" else 0
-    layers = [plots.rule("vline", tank.removal_day, tr("撤去", "taken out"), dash=True)]
+    later = judged.runs["pump"].tank.removed != "none"
+    first = max(0, tank.removal_day - LEAD) if later else 0
+    day = tr("撤去", "taken out") if later else tr("由此判起", "judged from here")
+    layers = [plots.rule("vline", tank.removal_day, day, dash=True)]
     if quantity in LIMITS:
         layers.append(plots.rule("hline", LIMITS[quantity].harm, tr("有害", "harm"), plots.ACCENT, dash=True))
     top = LIMITS[quantity].harm if quantity in LIMITS else 0.0
@@ -68,7 +75,7 @@ def comparison(judged: Judgement, quantity: str = "no2") -> str:
         values, wide = run.concentration(quantity)[seen], 5 if name == "complete" else 2.5
         layers.append(plots.line(run.day[seen], values, *TANKS[name], width=wide))
         top = max(top, float(values.max()))
-    x, y = plots.axis(DAY, (first, tank.days)), plots.axis(label, (0, 1.08 * top))
+    x, y = plots.axis(DAY, (first, tank.days)), plots.axis(label, (0, 1.15 * top))
     return plots.figure(f"aquarium-{quantity}", x, y, layers, caption=caption, aspect=0.55)
 
 
@@ -103,15 +110,13 @@ def decisive(outcomes: Sequence[Outcome], removed: str) -> str:
     """The parameters that decide how bad the tank without something gets: Spearman's ρ, strongest at the top."""
     ranked = drivers(outcomes, removed)
     chance = min(chance_level(len(outcomes)), 1.0)
+    named = [(tr(PARAMETERS[name].zh, PARAMETERS[name].en), rho) for name, rho in ranked]
     layers = [plots.rule("vline", 0), *(plots.rule("vline", side * chance, dash=True) for side in (-1, 1))]
-    for row, (name, rho) in zip(range(len(ranked), 0, -1), ranked, strict=True):
-        layers.append(plots.line([0, rho], [row, row], "", TANKS[removed][1], width=6))
-        layers.append(plots.texts([-0.98], [row + 0.1], [tr(PARAMETERS[name].zh, PARAMETERS[name].en)]))
     return plots.figure(
         f"aquarium-decisive-{removed}",
         plots.axis(tr("与风险的秩相关 ρ", "rank correlation ρ with the hazard"), (-1, 1)),
         plots.axis("", (0.4, max(len(ranked), 1) + 0.8), ticks=[], names=[]),
-        layers,
+        [*layers, *rows(named, -0.98, TANKS[removed][1])],
         caption=tr(
             "哪些没人量过的参数左右结论：向右更险，向左更稳；虚线之内可能只是偶然。",
             "Which unmeasured parameters decide: to the right for worse, to the left for better; within the dashed "
@@ -200,28 +205,29 @@ def estimates(fit: Fit) -> str:
 
 
 def timeline(plan: Plan, start: date) -> str:
-    """The plan's dates with their ranges on one axis of days."""
-    days = plan.run.tank.days
-    rows = len(plan.entries)
+    """The plan's dates with their ranges on one axis of days; a range that is open runs off the figure."""
+    days, count = plan.run.tank.days, len(plan.entries)
+    end = EDGE * days
     names = [tr("放鱼", "fish") if e.kind == "fish" else tr("换水", "water") for e in plan.entries]
     layers = []
-    for row, entry in zip(range(rows, 0, -1), plan.entries, strict=True):
+    for row, entry in zip(range(count, 0, -1), plan.entries, strict=True):
         colour = plots.COUNTER if entry.kind == "fish" else plots.ACCENT
         low = (entry.earliest - start).days if entry.earliest else days
-        high = (entry.latest - start).days if entry.latest else days
+        high = (entry.latest - start).days if entry.latest else end
         layers.append(plots.line([low, high], [row, row], "", plots.GREY, width=4))
         if entry.day is not None:
             layers.append(plots.points([entry.day], [row], "", colour, size=6, ring=True))
-    marks = list(range(0, days + 1, max(1, days // 5)))
+    marks = list(range(0, days + 1, max(1, days // 4)))
     dates = [(start + timedelta(days=d)).strftime("%m-%d") for d in marks]
     return plots.figure(
         "aquarium-plan",
-        plots.axis(tr("日期（月-日）", "date (month-day)"), (0, days), ticks=marks, names=dates),
-        plots.axis("", (0.4, rows + 0.6), ticks=list(range(rows, 0, -1)), names=names),
+        plots.axis(tr("日期（月-日）", "date (month-day)"), (0, end), ticks=marks, names=dates),
+        plots.axis("", (0.4, count + 0.6), ticks=list(range(count, 0, -1)), names=names),
         layers,
         caption=tr(
-            "圆点是最可能的日子，灰杠是十次里八次所在的范围。",
-            "Dots are the likeliest days, grey bars hold eight of ten possibilities.",
+            "圆点是最可能的日子，灰杠是十次里八次所在的范围；灰杠伸出右边，就是到最后一天也可能还没轮到。",
+            "Dots are the likeliest days, grey bars hold eight of ten possibilities; a bar that leaves on the right "
+            "may not come within these days at all.",
         ),
         aspect=0.45,
     )

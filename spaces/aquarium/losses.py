@@ -2,7 +2,7 @@
 
 Friction is Darcy–Weisbach with Churchill's factor (1977), one formula for every Reynolds number, which is 64/Re below
 about 2,000 and Colebrook's above about 4,000. Tees and holes take K ρ v²/2 with handbook values of K for turbulent
-flow; at small Reynolds numbers the true K is larger, and the pressure regained along a header is left out.
+flow, whatever part of it joins there; at small Reynolds numbers the true K is larger.
 """
 
 from __future__ import annotations

@@ -168,7 +168,18 @@ PARAMETERS: dict[str, Parameter] = {
             "1.86 at most in a laboratory biofilm (Zhu & Chen 1999); 0.2–1 in ponds",
         ),
     ),
-    "seed": Parameter(1e-4, 1e-6, 1e-2, "1", "开缸时细菌占容纳量的比例", "bacteria at the start, share of their most"),
+    "seed": Parameter(
+        1e-5,
+        1e-6,
+        1e-2,
+        "1",
+        "开缸时细菌占容纳量的比例",
+        "bacteria at the start, share of their most",
+        tr(
+            "我们反推：使默认的新缸四周养成（养鱼人说 4–6 周，FAO 水耕手册说 1–6 周）",
+            "set by us so that the default tank cycles in four weeks (keepers: 4–6; FAO's aquaponics manual: 1–6)",
+        ),
+    ),
     "glass_share": Parameter(
         0.2, 0.05, 0.6, "1", "玻璃与叶面相对陶粒的有效程度", "worth of glass and leaves against ceramsite"
     ),

@@ -81,10 +81,11 @@ def plan(
 
 
 def _follow(tank: Tank, changes: Mapping[str, float], calm: int, seen: int, most: int) -> tuple[int | None, Run]:
-    """The day of the fish and the tank from then on, its water changed whenever it is due."""
+    """The day of the fish and the tank from then on, its water changed whenever it is due (once if that is no use)."""
+    useless = tank.change_share == 0 or tank.tap_nitrate >= LIMITS["no3"].caution
     day = stocking_day(tank, changes, calm, seen)
     stocked = tank if tank.stocking_day == 0 or day is None else tank.but(stocking_day=day)
-    return day, simulate(stocked, changes, Due(LIMITS["no3"].caution, seen, most))
+    return day, simulate(stocked, changes, Due(LIMITS["no3"].caution, seen, 1 if useless else most))
 
 
 def _renewal(run: Run, index: int) -> int | None:

@@ -63,7 +63,10 @@ def estimates(fitted: Fit) -> str:
 def plan(planned: Plan) -> str:
     """The dated plan; a date that does not come within the tank's days is named so."""
     beyond = tr(f"{planned.run.tank.days} 天内没有", f"not within {planned.run.tank.days} days")
-    kinds = {"fish": tr("可以放鱼", "fish may be added"), "water": tr("该换水", "water is due")}
+    tank = planned.run.tank
+    fish = tr("可以放鱼", "fish may be added") if tank.stocking_day else tr("可以再加鱼", "more fish may be added")
+    share = f"{tank.change_share:.0%}"
+    kinds = {"fish": fish, "water": tr(f"该换水（{share}）", f"water is due ({share})")}
     rows = [
         (
             kinds[e.kind],
@@ -79,6 +82,6 @@ def plan(planned: Plan) -> str:
         tr("日期", "date"),
         tr("最早", "earliest"),
         tr("最晚", "latest"),
-        tr("把握", "in draws"),
+        tr("多少组参数里会发生", "comes in … of the draws"),
     ]
     return _table(head, rows)

@@ -18,7 +18,7 @@ from spaces.aquarium.nitrogen import OXYGEN, POOLS, Law
 from spaces.aquarium.parameters import Values, values
 from spaces.aquarium.place import Place, capacities, feed_nitrogen, place, plant_nitrogen
 from spaces.aquarium.settings import Tank
-from spaces.aquarium.water import LIMITS, ammonia_share, oxygen_saturation
+from spaces.aquarium.water import LIMITS, alkalinity_used, ammonia_share, oxygen_saturation
 
 POINTS_A_DAY = 4
 RTOL, ATOL = 1e-6, 1e-7
@@ -46,6 +46,11 @@ class Run:
     """mg N: start, food, tap; changed_water, trimmed, carried_out; left (in the pools at the end)."""
 
     @property
+    def alkalinity_used(self) -> np.ndarray:
+        """(T,) mmol/L of the tap water's alkalinity that the open water's nitrogen has cost, net (water.py)."""
+        return alkalinity_used(self.tan, self.no2, self.no3, self.tank.tap_nitrate)
+
+    @property
     def imbalance(self) -> float:
         """Nitrogen that came less what is there or went, relative to what came."""
         book = self.ledger
@@ -64,7 +69,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Due:
-    """Water is changed whenever nitrate rises past a limit (mg N/L), from a day on, at most so many times."""
+    """Water is changed whenever nitrate is past a limit (mg N/L), from a day on, at most so many times; again on the
+    next day where one change is not enough."""
 
     limit: float
     since: int = 0
@@ -96,12 +102,16 @@ def simulate(tank: Tank, changes: Mapping[str, float] | None = None, due: Due | 
             now, before = _without(now), here
             here = place(now, v)
             _carry_out(pools, tank, before, here, v, book)
-        if begin in fixed or pools[INDEX["no3"]] >= 0.999999 * _watched(due, begin, here, len(renewed)):
+        if begin in fixed or _reached(pools, _watched(due, begin, here, len(renewed))):
             _renew(pools, now, tank.change_share, tank.change_share * here.open, book)
             _trim(pools, now, v, book)
             renewed.append(begin)
+        watch = _watched(due, begin, here, len(renewed))
+        if _reached(pools, watch):  # not enough: nobody looks before the next day
+            watch = np.inf
+            todo = [begin + 1] * (begin + 1 < todo[0]) + todo
         law = Law(now, v, here, stocked=begin >= tank.stocking_day)
-        grid, history, pools = _solve(law, begin, todo[0], pools, _watched(due, begin, here, len(renewed)))
+        grid, history, pools = _solve(law, begin, todo[0], pools, watch)
         pieces.append((grid, history, here))
         begin = float(grid[-1])
         if begin == todo[0]:
@@ -113,6 +123,11 @@ def simulate(tank: Tank, changes: Mapping[str, float] | None = None, due: Due | 
 def _watched(due: Due | None, day: float, here: Place, renewed: int) -> float:
     """Nitrate in the open water, mg, at which water is due; infinite where nobody looks."""
     return due.limit * here.open if due and day >= due.since and renewed < due.most else np.inf
+
+
+def _reached(pools: np.ndarray, watch: float) -> bool:
+    """Whether nitrate is at `watch` mg, to what the solver can tell."""
+    return bool(pools[INDEX["no3"]] >= 0.999999 * watch)
 
 
 def _solve(law: Law, begin: float, end: float, pools: np.ndarray, watch: float) -> tuple[np.ndarray, ...]:

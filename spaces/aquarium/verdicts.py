@@ -29,6 +29,8 @@ from spaces.aquarium.water import LIMITS
 REMOVED = ("pump", "ceramsite", "plants")
 AUTHOR = {"pump": False, "ceramsite": True, "plants": True}
 """Whether the author calls it essential."""
+OPEN = ("undecided", "open_nitrate")
+"""Verdicts that neither agree nor refute."""
 SITUATIONS = ("later", "never")
 DRAWS = 64
 LOGARITHMIC = 10
@@ -46,13 +48,14 @@ class Outcome:
     """The same for nitrate."""
 
     def verdict(self, removed: str) -> str:
-        """essential (acute or nitrate), not_essential, or undecided where the complete tank fails by itself."""
+        """essential_acute, essential_nitrate, not_essential; undecided where the complete tank fails by itself, and
+        open_nitrate where it does so for nitrate alone, and worse without."""
         if self.hazard["complete"] > 1:
             return "undecided"
         if self.hazard[removed] > 1:
             return "essential_acute"
-        if self.nitrate["complete"] <= 1 < self.nitrate[removed]:
-            return "essential_nitrate"
+        if self.nitrate[removed] > max(1, self.nitrate["complete"]):
+            return "essential_nitrate" if self.nitrate["complete"] <= 1 else "open_nitrate"
         return "not_essential"
 
 
@@ -66,7 +69,7 @@ class Judgement:
     def agrees(self, removed: str) -> bool | None:
         """Whether the model gives the author's verdict; None where it cannot tell."""
         verdict = self.outcome.verdict(removed)
-        return None if verdict == "undecided" else verdict.startswith("essential") == AUTHOR[removed]
+        return None if verdict in OPEN else verdict.startswith("essential") == AUTHOR[removed]
 
 
 def tanks(tank: Tank, situation: str = "later") -> dict[str, Tank]:

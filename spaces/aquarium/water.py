@@ -8,7 +8,11 @@ from typing import Any
 
 from shared.i18n import tr
 
-ION = {"tan": 18.039 / 14.007, "no2": 46.005 / 14.007, "no3": 62.004 / 14.007}
+NITROGEN = 14.007
+"""g/mol"""
+GERMAN_DEGREES = 2.804
+"""°dH of carbonate hardness (KH) in 1 mmol/L of alkalinity."""
+ION = {"tan": 18.039 / NITROGEN, "no2": 46.005 / NITROGEN, "no3": 62.004 / NITROGEN}
 """Mass of the ion over the mass of its nitrogen: NH₄⁺, NO₂⁻, NO₃⁻."""
 
 
@@ -26,6 +30,15 @@ def oxygen_saturation(celsius: float) -> float:
     """mg/L in fresh water under air at sea level (Benson & Krause 1984)."""
     t = celsius + 273.15
     return math.exp(-139.34411 + 1.575701e5 / t - 6.642308e7 / t**2 + 1.2438e10 / t**3 - 8.621949e11 / t**4)
+
+
+def alkalinity_used(tan: Any, no2: Any, no3: Any, tap_nitrate: float) -> Any:
+    """mmol/L of alkalinity that tap water loses while food becomes these ions (mg N/L), with plants, N₂ and all.
+
+    A balance of charges: food, plants, bacteria and N₂ carry none, so alkalinity + NO₂⁻ + NO₃⁻ − NH₄⁺ stays what it was
+    in the tap; ammonia is taken to be dosed as NH₃.
+    """
+    return (no3 - tap_nitrate + no2 - tan) / NITROGEN
 
 
 def arrhenius(kilojoules: float, celsius: float, reference: float = 30.0) -> float:
@@ -78,9 +91,3 @@ LIMITS = {
         ),
     ),
 }
-
-
-def criterion_chronic(celsius: float, ph: float) -> float:
-    """EPA 2013's 30-day criterion of total ammonia in fresh water, mg N/L: 1.9 at pH 7 and 20 °C."""
-    pulled = 0.0278 / (1 + 10 ** (7.688 - ph)) + 1.1994 / (1 + 10 ** (ph - 7.688))
-    return 0.8876 * pulled * 2.126 * 10 ** (0.028 * (20 - max(celsius, 7)))

@@ -23,6 +23,10 @@ STYLE = """.aquarium-alarms { list-style: none; margin: 0; padding: 0; font-size
 margin: 4px 0; }
 .aquarium-alarms li.harm { border-color: var(--kx-accent); background: var(--kx-accent-soft); }
 .aquarium-alarms li.caution { border-color: var(--kx-grey); }
+.aquarium-two { display: grid !important; gap: 14px !important; align-items: start;
+grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); }
+.aquarium-two > * { min-width: 0 !important; width: auto !important; }
+.aquarium-two .kx-caption { min-height: 3.1em !important; }
 .aquarium-dates td { white-space: nowrap; }
 .aquarium-save { color: var(--kx-accent); text-underline-offset: 3px; }"""
 

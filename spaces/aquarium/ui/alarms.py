@@ -9,66 +9,83 @@ import numpy as np
 from shared.i18n import markup
 from spaces.aquarium.figures import destinations
 from spaces.aquarium.tank import Alarm, Run, alarms
-from spaces.aquarium.water import LIMITS
+from spaces.aquarium.water import GERMAN_DEGREES, LIMITS
 
 MOST = 12
 """Sentences at once."""
 NAMES = {"nh3": ("非离子氨", "un-ionised ammonia"), "no2": ("亚硝酸盐", "nitrite"), "no3": ("硝酸盐", "nitrate")}
-LEVELS = {"harm": ("有害", "harm"), "caution": ("注意", "caution")}
 
 
 def listed(run: Run, start: date) -> str:
-    """The alarms as a list, in order of time, harm before caution."""
-    found = sorted(_told(alarms(run)), key=lambda a: (a.level != "harm", a.first))
-    if not found:
+    """The alarms as a list: a line for each stretch above caution, what of it is above harm, first where there is."""
+    found = [a for a in alarms(run) if a.last > a.first]  # at least a quarter of a day
+    rows = [(a, _within(a, found)) for a in found if a.level == "caution"]
+    rows.sort(key=lambda row: (not row[1], row[0].first))
+    if not rows:
         calm = markup(
             "没有警报：放鱼之后，氨、亚硝酸盐、硝酸盐都没有越过“注意”限值。",
             "No alarm: with fish in the tank ammonia, nitrite and nitrate never pass their limits of caution.",
         )
         return f'<ul class="aquarium-alarms"><li>{calm}</li></ul>'
-    items = [f'<li class="{a.level}">{_sentence(a, run, start)}</li>' for a in found[:MOST]]
-    if len(found) > MOST:
-        more = len(found) - MOST
+    items = [f'<li class="{"harm" if h else "caution"}">{_sentence(a, h, run, start)}</li>' for a, h in rows[:MOST]]
+    if len(rows) > MOST:
+        more = len(rows) - MOST
         items.append(f"<li>{markup(f'还有 {more} 段，见图。', f'{more} more stretches, see the figures.')}</li>")
     return f'<ul class="aquarium-alarms">{"".join(items)}</ul>'
 
 
-def _told(found: list[Alarm]) -> list[Alarm]:
-    """Stretches of at least a quarter of a day."""
-    return [a for a in found if a.last > a.first]
+def _within(caution: Alarm, found: list[Alarm]) -> list[Alarm]:
+    """The stretches above harm inside one above caution."""
+    same = [a for a in found if a.level == "harm" and a.name == caution.name]
+    return [a for a in same if caution.first <= a.first and a.last <= caution.last]
 
 
-def _sentence(alarm: Alarm, run: Run, start: date) -> str:
-    (zh, en), (level_zh, level_en) = NAMES[alarm.name], LEVELS[alarm.level]
-    limit = getattr(LIMITS[alarm.name], alarm.level)
-    to_end = alarm.last >= run.tank.days
-    first, last = _day(alarm.first, start), _day(alarm.last, start)
-    until_zh, until_en = ("直到最后一天", "to the last day") if to_end else (f"到第 {last[0]}", f"to day {last[1]}")
+def _sentence(caution: Alarm, harms: list[Alarm], run: Run, start: date) -> str:
+    zh, en = NAMES[caution.name]
+    limit = LIMITS[caution.name]
+    spans = [_span(a, run, start) for a in harms or [caution]]
+    when_zh, when_en = "、".join(z for z, _ in spans), ", ".join(e for _, e in spans)
+    peak = f"<b>{caution.peak:.2g}</b>"
+    if not harms:
+        return markup(
+            f"{when_zh}：{zh}高于注意限值 {limit.caution:g} mg N/L，最高 {peak}。",
+            f"{when_en}: {en} above its limit of caution, {limit.caution:g} mg N/L; at most {peak}.",
+        )
+    wide_zh, wide_en = _span(caution, run)
     return markup(
-        f"第 {first[0]}{until_zh}：{zh}高于{level_zh}限值 {limit:g} mg N/L，最高 <b>{alarm.peak:.2g}</b>。",
-        f"Day {first[1]} {until_en}: {en} above its limit of {level_en}, {limit:g} mg N/L; at most "
-        f"<b>{alarm.peak:.2g}</b>.",
+        f"{when_zh}：{zh}高于<b>有害</b>限值 {limit.harm:g} mg N/L，最高 {peak}"
+        f"（{wide_zh}高于注意限值 {limit.caution:g}）。",
+        f"{when_en}: {en} above its limit of <b>harm</b>, {limit.harm:g} mg N/L; at most {peak} "
+        f"({wide_en} above caution, {limit.caution:g}).",
     )
 
 
-def _day(day: float, start: date) -> tuple[str, str]:
-    """A day and its date, in Chinese and in English."""
-    when = start + timedelta(days=int(day))
-    return f" {int(day)} 天（{when.isoformat()}）".strip(), f"{int(day)} ({when.isoformat()})"
+def _span(alarm: Alarm, run: Run, start: date | None = None) -> tuple[str, str]:
+    """From when to when, in Chinese and in English, with dates where day 0 has one."""
+    dated = [f"{start + timedelta(days=int(d))}" if start else "" for d in (alarm.first, alarm.last)]
+    zh, en = ([left + d + right if d else "" for d in dated] for left, right in ("（）", (" (", ")")))
+    first, last = int(alarm.first), int(alarm.last)
+    if alarm.last >= run.tank.days:
+        return f"第 {first} 天{zh[0]}直到最后一天", f"Day {first}{en[0]} to the last day"
+    return f"第 {first} 天{zh[0]}到第 {last} 天{zh[1]}", f"Day {first}{en[0]} to day {last}{en[1]}"
 
 
 def summary(run: Run, grams: float) -> str:
     """The cycle in days, the food, the nitrogen that came, and whether all of it is accounted for."""
     top, nitrite = (float(getattr(run, n).max()) for n in ("tan", "no2"))
     at, later = (float(run.day[getattr(run, n).argmax()]) for n in ("tan", "no2"))
-    came = sum(destinations(run).values())
+    came, used = sum(destinations(run).values()), float(run.alkalinity_used.max())
+    hardness = f"{used * GERMAN_DEGREES:.1f}"
     done_zh, done_en = _done(run)
     return markup(
         f"氨第 {at:.0f} 天到顶，<b>{top:.2g} mg N/L</b>；亚硝酸盐第 {later:.0f} 天，<b>{nitrite:.2g}</b>；{done_zh}"
-        f"硝酸盐最后 <b>{run.no3[-1]:.2g}</b>。每天投干饲料 {grams:.2f} 克，{run.tank.days} 天共进氮 {came:,.0f} mg。",
+        f"硝酸盐最后 <b>{run.no3[-1]:.2g}</b>。每天投干饲料 {grams:.2f} 克，{run.tank.days} 天共进氮 {came:,.0f} mg。"
+        f"硝化前后最多用掉碱度 {used:.1f} mmol/L（KH {hardness} °dH）："
+        "自来水没有这么多，pH 就会跌，这里设的 pH 便守不住。",
         f"Ammonia peaks on day {at:.0f} at <b>{top:.2g} mg N/L</b>, nitrite on day {later:.0f} at "
         f"<b>{nitrite:.2g}</b>; {done_en} Nitrate ends at <b>{run.no3[-1]:.2g}</b>. {grams:.2f} g of dry feed a day: "
-        f"{came:,.0f} mg of nitrogen came in {run.tank.days} days.",
+        f"{came:,.0f} mg of nitrogen came in {run.tank.days} days. Nitrification takes up to {used:.1f} mmol/L of "
+        f"alkalinity (KH {hardness} °dH): with less in the tap water pH falls, and the pH set here does not hold.",
     )
 
 

@@ -116,11 +116,3 @@ class Mine(Keeping):
         object.__setattr__(self, "start", read_date("start", self.start).isoformat())
         object.__setattr__(self, "calm", number("calm", self.calm, (1, 30)))
         object.__setattr__(self, "free", choices("free", self.free, FREE))
-
-
-def settings_of(kind: type, values: tuple) -> Any:
-    """A view's settings from knob values in the order of its fields; an emptied knob falls back to its default."""
-    given = {}
-    for field, value in zip(fields(kind), values, strict=True):
-        given[field.name] = field.default if value is None else tuple(value) if isinstance(value, list) else value
-    return kind(**given)

@@ -10,7 +10,7 @@ import gradio as gr
 
 from shared import page as parts
 from shared.i18n import tr
-from shared.page import View, knob_value
+from shared.page import Page, View, knob_value
 from spaces.aquarium.settings import TANK_LIMITS
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 8, "trigger_mode": "always_last"}
@@ -71,6 +71,15 @@ def number(name: str, value: float, label: str, **options: Any) -> gr.Number:
 def day_zero(value: str) -> gr.Textbox:
     """The date of day 0."""
     return gr.Textbox(value, label=tr("第 0 天是哪天", "date of day 0"), max_lines=1, elem_classes="aquarium-text")
+
+
+def controls(page: Page, view: str, label: str, name: str) -> tuple[gr.Button, gr.Button, gr.Button, gr.HTML]:
+    """The buttons that start and stop work of seconds, the link's, and the line that shows progress."""
+    with gr.Row(elem_classes="kx-controls"):
+        start = gr.Button(label, variant="primary", elem_id=f"aquarium-{name}", min_width=150)
+        stop = gr.Button(tr("停止", "Stop"), elem_id=f"aquarium-{name}-stop", min_width=80)
+        link = page.link_button(view)
+    return start, stop, link, parts.status()
 
 
 def in_order(knobs: dict, kind: type) -> tuple[dict, list]:

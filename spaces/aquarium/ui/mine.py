@@ -12,6 +12,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from shared import page as parts
+from shared.experiment import from_values
 from shared.i18n import markup, prose, tr
 from shared.live import watched
 from shared.page import Page, guard, knob_value
@@ -22,8 +23,8 @@ from spaces.aquarium.parameters import PARAMETERS
 from spaces.aquarium.plan import Entry, Plan, plan
 from spaces.aquarium.readings import Readings, read, read_file
 from spaces.aquarium.ui.example import LONG, SETTINGS, SHORT, TRUTH, made_up, template
-from spaces.aquarium.ui.keeping import Mine, settings_of
-from spaces.aquarium.ui.knobs import QUIET, RUN, buttons, day_zero, in_order, number, presets, pump, sliders
+from spaces.aquarium.ui.keeping import Mine
+from spaces.aquarium.ui.knobs import QUIET, RUN, buttons, controls, day_zero, in_order, number, presets, pump, sliders
 
 EVERY = 0.3
 """Seconds between two reports of a fit."""
@@ -103,7 +104,7 @@ def work(mine: Mine, readings: Readings | None, report) -> Answer:
 
 def answer(text: str | None, *values) -> Iterator[list]:
     """Progress, then every picture, table and download."""
-    mine = settings_of(Mine, values)
+    mine = from_values(Mine, values)
     readings = read(text, mine.unit) if text and text.strip() else None
     began = last = time.monotonic()
     for share, found in watched(lambda report: work(mine, readings, report)):
@@ -216,22 +217,16 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         with gr.Column(scale=3, min_width=300):
             timeline = parts.figure(first[0])
             said = parts.verdict(first[1])
-            with gr.Row(elem_classes="kx-controls"):
-                start = gr.Button(
-                    tr("拟合，排计划", "Fit and plan"), variant="primary", elem_id="aquarium-plan", min_width=150
-                )
-                stop = gr.Button(tr("停止", "Stop"), elem_id="aquarium-plan-stop", min_width=80)
-                link = page.link_button("mine")
-            status = parts.status()
+            start, stop, link, status = controls(page, "mine", tr("拟合，排计划", "Fit and plan"), "plan")
             listed = gr.HTML(first[2], elem_classes="aquarium-dates")
             saving = gr.HTML(first[3])
             with gr.Column(visible=False) as fitted:
                 curves, intervals = parts.figure(), parts.figure()
                 estimates = gr.HTML()
-            gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
         with gr.Column(scale=2, min_width=300):
             readings, upload = _readings()
             knobs = _knobs(default)
+    gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
     knobs, order = in_order(knobs, Mine)
     outputs = [timeline, said, listed, saving, fitted, curves, intervals, estimates, status]
     planning = (guard(answer), [readings, *order], outputs)

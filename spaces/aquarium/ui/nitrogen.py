@@ -8,6 +8,7 @@ from datetime import date
 import gradio as gr
 
 from shared import page as parts
+from shared.experiment import from_values
 from shared.i18n import prose, tr
 from shared.page import Page, guard, knob_value
 from spaces.aquarium import figures
@@ -15,7 +16,7 @@ from spaces.aquarium.parameters import values as parameters
 from spaces.aquarium.place import food
 from spaces.aquarium.tank import simulate
 from spaces.aquarium.ui.alarms import listed, summary
-from spaces.aquarium.ui.keeping import Water, settings_of
+from spaces.aquarium.ui.keeping import Water
 from spaces.aquarium.ui.knobs import QUIET, buttons, day_zero, in_order, presets, pump, slider, sliders
 
 PICTURES = (figures.cycle, figures.danger, figures.nitrate, figures.oxygen, figures.balance)
@@ -53,7 +54,8 @@ $\mathrm{NH_3}$，它占总氨的比例随 pH 和水温上升：$1/(1+10^{\mathr
 
 **守恒。** 每一毫克氮都记账：来的（开缸时的、饲料、自来水）等于在的加走的（换水、剪草、反硝化、逸出、搬走）。
 
-**不知道的。** pH 由你给，不由模型算；没有磷、光照、昼夜和死鱼。""",
+**不知道的。** pH 由你给，不由模型算；模型只算出硝化要用掉多少碱度（食物里的氮每变成 1 个硝酸根，净用 1 个碳酸氢根；
+变回氮气或被水草吃掉就还回来）。没有磷、光照、昼夜和死鱼。""",
     r"""**How to read it.** Food becomes ammonia; two kinds of bacteria on ceramsite, glass and leaves oxidise it
 in turn:
 $\mathrm{NH_3\to NO_2^-\to NO_3^-}$. Ammonia oxidisers grow first, so ammonia peaks first; nitrite oxidisers need
@@ -68,13 +70,15 @@ Turtles, paradise fish and loaches breathe air, so low oxygen is drawn, not repo
 (changed
 water, trimmings, denitrified, volatilised, carried out).
 
-**Not known.** pH is given by you, not computed; there is no phosphorus, light, night, or dying fish.""",
+**Not known.** pH is given by you, not computed; what is computed is the alkalinity that nitrification takes (net
+one bicarbonate for each nitrate made of food, given back where plants or denitrification take the nitrate). There is
+no phosphorus, light, night, or dying fish.""",
 )
 
 
 def draw(*values) -> list[str]:
     """The figures, the summary and the alarms of one tank."""
-    water = settings_of(Water, values)
+    water = from_values(Water, values)
     tank, changes = water.tank(), {"ration": water.ration}
     run = simulate(tank, changes)
     said = summary(run, food(tank, parameters(changes)))
@@ -94,13 +98,9 @@ def build(page: Page, tabs: gr.Tabs) -> None:
             link = page.link_button("nitrogen")
         with gr.Column(scale=2, min_width=300):
             knobs = _knobs(default)
-    with gr.Row(elem_classes="kx-grid"):
-        others = [parts.figure(spec) for spec in first[1:-3]]
-    with gr.Row():
-        with gr.Column(scale=2, min_width=300):
-            others.append(parts.figure(first[-3]))
-        with gr.Column(scale=3, min_width=300):
-            gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
+    with gr.Row(elem_classes="aquarium-two"):
+        others = [parts.figure(spec) for spec in first[1:-2]]
+    gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
 
     knobs, order = in_order(knobs, Water)
     drawing = (guard(draw), order, [cycle, *others, said, alarms])

@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 
 from shared import page as parts
-from shared.experiment import InputError, choice
+from shared.experiment import InputError, choice, from_values
 from shared.i18n import markup, prose, tr
 from shared.page import Page, guard, knob_value
 from spaces.aquarium import figures
@@ -19,7 +19,6 @@ from spaces.aquarium.drawing import floor
 from spaces.aquarium.pipes import Flows, solve
 from spaces.aquarium.settings import LAYOUTS, PIPE_LIMITS, Pipes
 from spaces.aquarium.sweeps import RANGES, sweep
-from spaces.aquarium.ui.keeping import settings_of
 from spaces.aquarium.ui.knobs import QUIET, buttons, in_order, presets
 
 SCRIPT = (Path(__file__).parent / "floor.js").read_text("utf-8")
@@ -56,27 +55,34 @@ CLOGGED = {
 CHOSEN = {"trigger_mode": "multiple", "api_visibility": "private"}
 EVEN = 1e-9
 """A coefficient of variation below this is rounding."""
+LEGEND = markup(
+    "<b>点一个圆就堵住这个进水口</b>，再点疏通（键盘：Tab 与回车）。圆越大吸得越多，偏离平均 10% 以上的是红色；"
+    "虚线跑得越快水越快（比真实慢 6 倍）；黑点或白点是水泵。",
+    "<b>Click a disc to clog that inlet</b>, again to clear it (keyboard: Tab and Enter). Larger discs draw more, red "
+    "ones are more than 10 % off the mean; faster dashes are faster water (6 times slower than real); the plain dot is "
+    "the pump.",
+)
 EXPLANATION = prose(
     r"""**看什么。** 文章的底滤是层层叠叠的“工”字：从每个进水口到水泵，路一样长，拐弯一样多。
-圆越大吸得越多，水跑得越快虚线越快（画面比真实慢 6 倍），偏离平均 10% 以上的标红。
-**点一个进水口（或用 Tab 和回车）把它堵住**，再点疏通。
+对照是梳形：一根主管，两边长齿，从一头抽。
 
 **怎么算。** 未知数是各口的流量 $q_i$。每条路损失的压力相同：$\sum_{e}h_e(Q_e)+r(q_i)=p$，$\sum q_i=Q$。
 管子按雷诺数取层流（Hagen–Poiseuille）或湍流（Colebrook）摩擦，加三通和孔的局部损失，加水汇聚穿过陶粒的阻力；
 牛顿法解到舍入误差。
 均匀程度用变异系数（标准差 ÷ 平均）衡量。
+三通的损失取手册常数；不计三通，默认梳形的变异系数是 10%，用螺纹三通则是 38%；同程总是 0。
 
 **结论。** 没堵时同程恰好是 0，与流量、孔径、管径无关——这是对称性。梳形要么粗主管，要么小孔，
 靠孔的阻力压倒管的阻力，代价是吸力。""",
     r"""**What to see.** The article's bottom filter is a 工 within a 工: every inlet is equally far from the pump,
-with equal turns. Larger discs draw more, faster dashes are faster water (drawn 6 times slower than real), and
-inlets more than 10 % off the mean are red. **Click an inlet (or use Tab and Enter) to clog it**, again to clear it.
+with equal turns. Beside it a comb: one header with teeth on both sides, drawn at one end.
 
 **How it is computed.** Unknown are the inlets' flows $q_i$. Every path loses the same pressure:
 $\sum_{e}h_e(Q_e)+r(q_i)=p$, $\sum q_i=Q$. Pipes have laminar (Hagen–Poiseuille) or turbulent (Colebrook) friction by
 their Reynolds number, tees and holes their losses, and the water converges through the ceramsite; Newton's method
 solves it
-to rounding. Evenness is measured by the coefficient of variation, standard deviation over mean.
+to rounding. Evenness is measured by the coefficient of variation, standard deviation over mean. Tees have handbook
+constants: without any loss in tees the default comb has 10 %, with threaded tees 38 %; the H-tree has 0 with all.
 
 **What follows.** Unclogged, the H-tree has exactly 0 at any flow and any diameter: that is symmetry. A comb needs
 a wide
@@ -118,7 +124,7 @@ class Floors:
 
 def draw(*values) -> Iterator[list]:
     """Both floors and their inlets at once, then the sweeps, of the networks with nothing clogged."""
-    settings = settings_of(Floors, values)
+    settings = from_values(Floors, values)
     flows = {layout: solve(settings.pipes(layout)) for layout in LAYOUTS}
     names = [figures.LAYOUT_NAMES[layout] for layout in LAYOUTS]
     first = [*(scene(kind, f) for kind, f in flows.items()), verdict(flows), figures.inlets(*flows.values(), names)]
@@ -196,6 +202,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     made = buttons(TRY)
     with gr.Row(elem_classes="kx-grid"):
         floors = [_floor(first[i], layout) for i, layout in enumerate(LAYOUTS)]
+    gr.HTML(f'<p class="kx-note">{LEGEND}</p>')
     said = parts.verdict(first[2])
     with gr.Row():
         with gr.Column(scale=3, min_width=300):

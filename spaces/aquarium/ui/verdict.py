@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 import gradio as gr
 
 from shared import page as parts
+from shared.experiment import from_values
 from shared.i18n import markup, prose, tr
 from shared.page import Page, guard, knob_value
 from spaces.aquarium import keeper_figures as figures
 from spaces.aquarium import tables
-from spaces.aquarium.ui.keeping import Question, settings_of
-from spaces.aquarium.ui.knobs import QUIET, RUN, buttons, in_order, number, presets, sliders
+from spaces.aquarium.ui.keeping import Question
+from spaces.aquarium.ui.knobs import QUIET, RUN, buttons, controls, in_order, number, presets, sliders
 from spaces.aquarium.verdicts import AUTHOR, REMOVED, SITUATIONS, Judgement, Outcome, judge, sensitivity, vote
 
 EVERY = 0.5
@@ -54,7 +55,7 @@ EXPLANATION = prose(
 每组参数各模拟四口缸；
 自己就养不好鱼的那些组不问，因为作者的缸是养好了的。投票用抽到的日粮，不用左边的。
 
-**看什么。** 点落在红线哪一边就是那一票。右图是左右结论的参数：它们正是值得去量的。""",
+**看什么。** 点落在红线哪一边就是那一票。“谁左右结论”列出的参数，正是值得去量的。""",
     """**What is asked.** The author's later verdict: pump and filter are not essential, ceramsite and plants are.
 Here one
 tank loses one of them (or never had it), and the same days are judged: un-ionised ammonia or nitrite above its limit of
@@ -68,14 +69,14 @@ drawn from their plausible ranges at once (Latin hypercube), four tanks for each
 itself in
 trouble are not asked, for the author's was not. The vote draws the ration, too.
 
-**What to see.** The side of the red line on which a point lies is its vote. The figure beside shows the parameters that
+**What to see.** The side of the red line on which a point lies is its vote. “What decides” shows the parameters that
 decide: these are the ones worth measuring.""",
 )
 
 
 def decide(voted: tuple | None, *values) -> list:
     """The four tanks, the verdict on each removal, and the figure of what decides; an older vote is called so."""
-    question = settings_of(Question, values)
+    question = from_values(Question, values)
     judged = judge(question.tank(), {"ration": question.ration}, question.situation)
     note, deciding = gr.skip(), gr.skip()
     if voted:
@@ -108,12 +109,16 @@ def _told(judged: Judgement, name: str) -> tuple[str, str]:
     word_zh, word_en, kind = {
         True: ("模型同意", "the model agrees", "good"),
         False: ("模型反对", "the model refutes it", "bad"),
-        None: ("问不了", "cannot be asked", ""),
+        None: ("问不全", "cannot be asked in full", ""),
     }[agrees]
     why_zh, why_en = {
         "essential_acute": ("会伤鱼", "fish are harmed"),
         "essential_nitrate": ("硝酸盐积到有害", "nitrate piles up to harm"),
         "not_essential": ("不会急性伤鱼", "no acute harm"),
+        "open_nitrate": (
+            "不会急性伤鱼，硝酸盐却更高，而完整的缸也已超限",
+            "no acute harm, but more nitrate, of which the complete tank has too much already",
+        ),
         "undecided": ("完整的缸自己就伤鱼", "the complete tank harms by itself"),
     }[outcome.verdict(name)]
     over = f"{outcome.hazard[name]:.2f}"
@@ -128,16 +133,17 @@ def _told(judged: Judgement, name: str) -> tuple[str, str]:
 
 def poll(*values) -> Iterator[list]:
     """Draw by draw: the votes, every draw's hazards, what decides; progress in between."""
-    question = settings_of(Question, values)
-    tank, outcomes, last = question.tank(), [], 0.0
-    nothing = [gr.skip()] * 4
-    for outcome in sensitivity(tank, question.draws, question.seed, question.situation):
+    question = from_values(Question, values)
+    outcomes, last = [], 0.0
+    opened = gr.update(visible=True)
+    for outcome in sensitivity(question.tank(), question.draws, question.seed, question.situation):
         outcomes.append(outcome)
         if time.monotonic() - last > EVERY:
             last = time.monotonic()
-            pictures = shown(outcomes, question) if len(outcomes) > 1 else nothing
-            yield [*pictures, gr.skip(), _progress(len(outcomes), question.draws), (asked(question), list(outcomes))]
-    yield [*shown(outcomes, question), counted(outcomes), "", (asked(question), outcomes)]
+            told = _progress(len(outcomes), question.draws)
+            yield [opened, *shown(outcomes, question), gr.skip(), told, (asked(question), list(outcomes))]
+            opened = gr.skip()
+    yield [opened, *shown(outcomes, question), counted(outcomes), "", (asked(question), outcomes)]
 
 
 def shown(outcomes: Sequence[Outcome], question: Question) -> list[str]:
@@ -183,37 +189,28 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         with gr.Column(scale=3, min_width=300):
             compared = parts.figure(first[0])
             said = parts.verdict(first[1])
-            with gr.Row(elem_classes="kx-controls"):
-                start = gr.Button(
-                    tr("让参数投票", "Start the vote"),
-                    variant="primary",
-                    elem_id="aquarium-vote",
-                    min_width=180,
+            start, stop, link, status = controls(page, "verdict", tr("让参数投票", "Start the vote"), "vote")
+            result = parts.verdict(
+                markup(
+                    "按“让参数投票”：每组参数模拟四口缸，默认 64 组，约十秒。",
+                    "Press the button: four tanks for each draw of all parameters, 64 draws by default, some ten "
+                    "seconds.",
                 )
-                stop = gr.Button(tr("停止", "Stop"), elem_id="aquarium-vote-stop", min_width=80)
-                link = page.link_button("verdict")
-            status = parts.status()
+            )
         with gr.Column(scale=2, min_width=300):
             knobs = _knobs(default)
-    result = parts.verdict(
-        markup(
-            "按“让参数投票”：每组参数模拟四口缸，默认 64 组。",
-            "Press the button: four tanks for each draw of all parameters, 64 draws by default.",
-        )
-    )
-    empty = shown([], default)
-    with gr.Row():
-        with gr.Column(min_width=300):
-            votes = parts.figure(empty[0])
-            gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
-        with gr.Column(min_width=300):
-            closer = [(tr(*NAMES[name]), name) for name in REMOVED]
-            knobs["closer"] = gr.Radio(
-                closer, value=default.closer, label=tr("谁左右结论：没有", "What decides without")
-            )
-            deciding = parts.figure(empty[3])
-    with gr.Row(elem_classes="kx-grid"):
-        acute, nitrate = (parts.figure(spec) for spec in empty[1:3])
+    with gr.Column(visible=False) as ballot:
+        with gr.Row(elem_classes="aquarium-two"):
+            votes = parts.figure()
+            with gr.Column(min_width=300):
+                closer = [(tr(*NAMES[name]), name) for name in REMOVED]
+                knobs["closer"] = gr.Radio(
+                    closer, value=default.closer, label=tr("谁左右结论：没有", "What decides without")
+                )
+                deciding = parts.figure()
+        with gr.Row(elem_classes="aquarium-two"):
+            acute, nitrate = parts.figure(), parts.figure()
+    gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
     _sources()
 
     knobs, order = in_order(knobs, Question)
@@ -221,7 +218,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     view = page.view("verdict", Question, knobs, link, tabs=tabs, redraw=deciding_now)
     gr.on([k.input for k in order], *deciding_now, **QUIET)
     presets(made, TRY, Question, view, deciding_now)
-    polling = start.click(guard(poll), order, [votes, acute, nitrate, deciding, result, status, voted], **RUN)
+    polling = start.click(guard(poll), order, [ballot, votes, acute, nitrate, deciding, result, status, voted], **RUN)
     start.click(None, order, None, js=view.keep)
     stop.click(None, cancels=[polling], api_visibility="private").then(stopped, [voted], [result, status], **QUIET)
 

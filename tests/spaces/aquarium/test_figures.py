@@ -46,6 +46,17 @@ def test_destinations_are_all_that_came(run):
     assert sum(figures.destinations(run).values()) == pytest.approx(book["start"] + book["food"] + book["tap"])
 
 
+def test_every_destination_is_told_by_name_and_none_is_empty(run):
+    told = {layer["name"]: layer["y"][0] for layer in whole(figures.balance(run))["layers"] if layer.get("hidden")}
+    masses = {figures.DESTINATIONS[name][0]: mass for name, mass in figures.destinations(run).items() if mass > 0}
+    assert told == pytest.approx(masses, rel=1e-4)
+
+
+def test_an_even_layout_stands_on_the_line_named_zero():
+    spec = whole(figures.evenness(sweep(Pipes(levels=2), "flow", points=3)))
+    assert spec["layers"][0]["y"] == [-4.0] * 3 == [spec["y"]["ticks"][0]] * 3 and spec["y"]["names"][0] == "0"
+
+
 def test_inlets_of_one_and_of_two_networks():
     tree, comb = solve(Pipes(levels=3)), solve(Pipes(layout="comb", levels=3, blocked=("1",)))
     one = [layer for layer in whole(figures.inlets(tree))["layers"] if layer["kind"] == "bars"]

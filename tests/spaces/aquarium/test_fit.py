@@ -54,7 +54,7 @@ def test_readings_from_before_the_cycle_cannot_tell_the_bacteria():
 
 
 def test_a_parameter_that_does_nothing_is_undetermined():
-    found = fit(TANK.but(plants_g=0.0), measured(0), ("ration", "plant_growth"))
+    found = fit(TANK.but(plants_g=0.0), measured(0, truth={"ration": 0.013}), ("ration", "plant_growth"))
     told = {e.name: e for e in found.estimates}
     assert told["ration"].determined and not told["plant_growth"].determined
     assert np.isfinite([v for changes in found.draws(8) for v in changes.values()]).all()

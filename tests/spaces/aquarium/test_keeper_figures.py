@@ -30,7 +30,9 @@ def test_comparisons_show_four_tanks():
         assert sum(layer["kind"] == "line" for layer in spec["layers"]) == 4
         assert spec["x"]["range"][0] == 10
     never = judge(Tank(days=40, removal_day=20), situation="never")
-    assert whole(drawn.comparison(never))["x"]["range"][0] == 0
+    spec = whole(drawn.comparison(never))
+    assert spec["x"]["range"][0] == 0
+    assert not any("taken out" in layer.get("text", "") for layer in spec["layers"])  # it never was there
 
 
 def test_every_draw_is_a_point(outcomes):
@@ -73,6 +75,6 @@ def test_a_plan_on_one_axis():
     )
     spec = whole(drawn.timeline(Plan(entries, run, None), start))
     lines = [layer for layer in spec["layers"] if layer["kind"] == "line"]
-    assert lines[0]["x"] == [8, 50] and lines[1]["x"] == [50, 50]
+    assert lines[0]["x"] == [8, 53] and lines[1]["x"] == [50, 53]
     assert sum(layer["kind"] == "points" for layer in spec["layers"]) == 1
     assert spec["x"]["names"][0] == "12-01"

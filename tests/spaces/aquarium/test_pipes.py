@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import root
 
-from spaces.aquarium import losses, pipes
+from spaces.aquarium import layouts, losses, pipes
 from spaces.aquarium.pipes import LITRES_PER_HOUR, solve
 from spaces.aquarium.settings import Pipes
 
@@ -129,6 +129,14 @@ def test_small_holes_make_a_comb_even_at_a_price():
     wide, small = (solve(Pipes(layout="comb", inlet_mm=mm)) for mm in (10, 2))
     assert small.variation < 0.01 < wide.variation
     assert small.suction > 10 * wide.suction
+
+
+@pytest.mark.parametrize(("run", "branch", "percent"), [(0.0, 0.0, 10), (0.9, 2.0, 38)])
+def test_how_much_the_combs_unevenness_owes_to_its_tees(monkeypatch, run, branch, percent):
+    monkeypatch.setattr(layouts, "K_RUN", run)
+    monkeypatch.setattr(layouts, "K_BRANCH", branch)
+    assert round(100 * solve(Pipes(layout="comb")).variation) == percent  # as the tab says
+    assert solve(Pipes()).variation < 1e-12
 
 
 def test_slow_water_is_laminar_either_way():

@@ -158,9 +158,24 @@ def test_water_is_changed_when_it_is_due():
     assert len(simulate(Tank(change_share=0.5), due=Due(11.3, most=2)).renewed) == 2
 
 
-def test_one_change_too_small_is_made_once():
-    run = simulate(Tank(change_share=0.05), due=Due(11.3, since=100))
-    assert run.renewed == (100.0,)
+def test_a_change_too_small_is_followed_by_another_the_next_day():
+    run = simulate(Tank(change_share=0.2), due=Due(11.3, since=100))
+    assert run.renewed[:4] == (100.0, 101.0, 102.0, 103.0)
+    enough = next(d for d, after in zip(run.renewed, run.renewed[1:], strict=False) if after > d + 1)
+    assert run.no3[run.day > enough].max() < 11.3 * 1.001 and abs(run.imbalance) < 1e-6
+
+
+def test_changes_of_nothing_are_made_once_a_day():
+    run = simulate(Tank(days=110, change_share=0.0), due=Due(11.3, since=100, most=5))
+    assert run.renewed == (100.0, 101.0, 102.0, 103.0, 104.0)
+
+
+def test_alkalinity_falls_by_one_charge_for_each_nitrate_made_of_food():
+    run = simulate(Tank())
+    assert run.alkalinity_used[0] == 0
+    assert run.alkalinity_used.max() == pytest.approx((run.no3[-1] - 1) / 14.007, rel=0.01)  # nothing but nitrate left
+    rotten = simulate(Tank(days=9), {"seed": 0.0})
+    assert rotten.alkalinity_used[-1] < 0  # ammonia alone makes water harder
 
 
 def test_sustained_is_exceeded_for_a_day():

@@ -19,7 +19,8 @@ def test_a_verdict_follows_from_the_limits():
     assert outcome(ceramsite=1.1).verdict("ceramsite") == "essential_acute"
     assert outcome(nitrate=grown).verdict("plants") == "essential_nitrate"
     assert outcome(nitrate=grown).verdict("pump") == "not_essential"
-    assert outcome(nitrate=grown | {"complete": 1.2}).verdict("plants") == "not_essential"
+    fouled = outcome(nitrate=dict.fromkeys(grown, 1.2) | {"plants": 1.3, "pump": 1.1})
+    assert [fouled.verdict(name) for name in REMOVED] == ["not_essential", "not_essential", "open_nitrate"]
     assert outcome(complete=1.1, pump=5).verdict("pump") == "undecided"
 
 
@@ -55,7 +56,8 @@ def test_before_the_removal_all_tanks_are_one():
 def test_the_default_tanks_verdict():
     judged = judge(Tank())
     assert judged.outcome.hazard["complete"] < 0.5
-    assert (judged.agrees("pump"), judged.agrees("ceramsite"), judged.agrees("plants")) == (True, True, False)
+    assert (judged.agrees("pump"), judged.agrees("ceramsite"), judged.agrees("plants")) == (True, True, None)
+    assert judge(Tank(), {"ration": 0.005}).agrees("plants")
     assert judged.outcome.nitrate["plants"] > 1.15 * judged.outcome.nitrate["complete"]
 
 

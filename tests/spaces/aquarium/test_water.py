@@ -20,9 +20,15 @@ def test_oxygen_at_saturation(celsius, mg):
     assert water.oxygen_saturation(celsius) == pytest.approx(mg, rel=0.007)
 
 
-def test_epa_criterion_at_its_reference():
-    assert water.criterion_chronic(20, 7) == pytest.approx(1.9, abs=0.05)
-    assert water.criterion_chronic(20, 8) < water.criterion_chronic(20, 7)
+def test_fifty_of_nitrate_cost_2_3_degrees_of_hardness():
+    used = water.alkalinity_used(0.0, 0.0, 50 / water.ION["no3"], 0.0)
+    assert used == pytest.approx(0.8, abs=0.01)  # mmol/L
+    assert used * water.GERMAN_DEGREES == pytest.approx(2.3, abs=0.05)
+
+
+def test_nitrifying_dosed_ammonium_costs_two_charges():
+    before, after = water.alkalinity_used(14.007, 0.0, 0.0, 0.0), water.alkalinity_used(0.0, 0.0, 14.007, 0.0)
+    assert after - before == pytest.approx(2)  # 7.14 mg CaCO₃ per mg N
 
 
 def test_ions_over_nitrogen():

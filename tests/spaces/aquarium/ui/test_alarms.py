@@ -17,10 +17,12 @@ def run():
 def test_every_alarm_is_a_sentence_with_its_dates(run):
     said = listed(run, date(2020, 12, 1))
     told = [a for a in alarms(run) if a.last > a.first]
-    assert said.count("<li") == min(len(told), MOST) and said.count('class="harm"') == 3
+    cautions = [a for a in told if a.level == "caution"]
+    assert said.count("<li") == min(len(cautions), MOST) and said.count('class="harm"') == len(cautions) == 3
     nh3 = next(a for a in told if a.name == "nh3" and a.level == "harm")
     when = date(2020, 12, 1 + int(nh3.first)).isoformat()
     assert f"Day {int(nh3.first)} ({when}) to day {int(nh3.last)}" in said
+    assert said.count("Day 44 (2021-01-14) to day 45 (2021-01-15), Day 51 (2021-01-21) to the last day: nitrate") == 1
     assert f"<b>{nh3.peak:.2g}</b>" in said and f"第 {int(nh3.first)} 天（{when}）" in said
 
 
@@ -34,4 +36,6 @@ def test_the_summary_tells_the_peaks_of_the_run(run):
     days = [int(d) for d in re.findall(r"on day (\d+) at", said)]
     assert days == [round(float(run.day[s.argmax()])) for s in (run.tan, run.no2)]
     assert f"{run.tan.max():.2g} mg N/L" in said and "0.86 g of dry feed" in said
-    assert "from day 22" in said.lower()
+    assert "from day 29" in said.lower()
+    used = float(run.alkalinity_used.max())
+    assert f"up to {used:.1f} mmol/L of alkalinity (KH {2.804 * used:.1f} °dH)" in said

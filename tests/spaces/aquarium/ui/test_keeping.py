@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 
-from shared.experiment import InputError, from_query
+from shared.experiment import InputError, from_query, from_values
 from spaces.aquarium.settings import Tank
-from spaces.aquarium.ui.keeping import Mine, Question, Water, settings_of
+from spaces.aquarium.ui.keeping import Mine, Question, Water
 
 
 @pytest.mark.parametrize("kind", [Water, Question, Mine])
@@ -47,4 +47,4 @@ def test_knob_values_become_settings_and_an_emptied_knob_its_default():
     values = list(dataclasses.astuple(Mine(temperature=20.0)))
     values[[f.name for f in dataclasses.fields(Mine)].index("free")] = ["ration"]
     values[0] = None
-    assert settings_of(Mine, tuple(values)) == Mine(temperature=20.0, free=("ration",))
+    assert from_values(Mine, tuple(values)) == Mine(temperature=20.0, free=("ration",))

@@ -24,11 +24,13 @@ def test_fewer_levels_drop_the_inlets_that_are_gone():
     assert pipes.shrink(None, ["1", "5"], []) == [["1", "5"], []]
 
 
-def test_the_verdict_says_where_the_model_refutes_the_author():
+def test_the_verdict_says_where_the_model_agrees_and_what_cannot_be_asked():
     said = verdict.told(judge(Question().tank()))
-    assert "水草：模型反对" in said and "ceramsite: the model agrees" in said
+    assert "水草：问不全" in said and "ceramsite: the model agrees" in said
     assert "nitrate cannot be asked" in said  # the complete tank is above the limit itself
     assert "nitrate cannot be asked" not in verdict.told(judge(Question().tank(), {"ration": 0.005}))
+    stagnant = {"stirring": 0.03, "convection_kelvin": 0.0}
+    assert "pump: the model refutes it" in verdict.told(judge(Question().tank(), stagnant))
 
 
 def test_a_vote_is_counted_in_words():
