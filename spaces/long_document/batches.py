@@ -34,6 +34,9 @@ class Mix:
 # Masked words need no whole texts. The laws have few documents and the harder task: they take more of a batch.
 MLM_MIX = Mix(windows=(0.55, 0.2, 0.15, 0.1), whole=0.0)
 TASK_MIX = Mix(windows=(0.18, 0.22, 0.2, 0.12), whole=0.28, tokens=49152, laws=0.6)
+# For CPUs, where attention's share is larger: mostly short windows, then half whole texts.
+WINDOW_MIX = Mix(windows=(0.75, 0.15, 0.1, 0.0), whole=0.0, tokens=8192, longest=4096, laws=0.65)
+WHOLE_MIX = Mix(windows=(0.35, 0.1, 0.1, 0.0), whole=0.45, tokens=12288, longest=6144, laws=0.65)
 
 
 def whole_length(document: Document, longest: int) -> int:

@@ -11,6 +11,10 @@
 3. The mean of both rounds' weights ("soup"). The best of the three on the validation splits is kept; log.jsonl
    holds all of them.
 
+--cores is the recipe for one CPU core and some hours: the encoder's lower six layers and the pooling layer,
+bf16, masked words only beside the label, windows of 512 tokens mostly (a token costs a third of one in a
+whole text), whole texts more often in the second half.
+
 Resumable: the same command goes on from --state (every --save-every seconds); --from DIR starts from a
 classifier and leaves step 1 out. OUT holds the log, config.json and bf16 weights in parts under 16 MiB.
 Try first: --tiny --minutes 1, on a CPU.
@@ -31,7 +35,8 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import BertForSequenceClassification, BertModel
 
-from spaces.long_document.batches import MLM_MIX, TASK_MIX
+from shared.accelerator import autocast_dtype
+from spaces.long_document.batches import MLM_MIX, TASK_MIX, WHOLE_MIX, WINDOW_MIX
 from spaces.long_document.classifier import build_classifier
 from spaces.long_document.data import Document, Pack, read_pack
 from spaces.long_document.e5 import e5_config, load_e5
@@ -46,6 +51,11 @@ VARIANTS = (
     Stage("first", "words", 0.37, 1.5e-4, TASK_MIX, layer_decay=0.9, words=0.1),
     Stage("second", "first", 0.37, 1.5e-4, TASK_MIX, layer_decay=0.95, hidden=0.25, words=0.1, smoothing=0.1),
 )
+CORES = (
+    Stage("first", "e5", 0.55, 1.2e-4, WINDOW_MIX, layer_decay=0.9, words=0.1, average=0.99),
+    Stage("second", "first", 0.45, 0.8e-4, WHOLE_MIX, layer_decay=0.9, words=0.05, smoothing=0.1, average=0.99),
+)
+CORES_LAYERS = 6  # of the encoder
 
 
 class Run:
@@ -54,7 +64,7 @@ class Run:
     def __init__(self, arguments: argparse.Namespace):
         self.arguments, self.out, self.state = arguments, Path(arguments.out), Path(arguments.state)
         self.accelerator = Accelerator(
-            mixed_precision="bf16" if torch.cuda.is_available() else "no",
+            mixed_precision="bf16" if autocast_dtype() is torch.bfloat16 else "no",
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
         for folder in (self.out, self.state):
@@ -100,7 +110,8 @@ class Run:
         torch.manual_seed(self.arguments.seed)
         if self.arguments.tiny:
             return build_classifier(BertModel(e5_config(layers=2), add_pooling_layer=False))
-        return build_classifier(load_e5(self.arguments.packed))
+        encoder = load_e5(self.arguments.packed)
+        return build_classifier(lower_layers(encoder, CORES_LAYERS) if self.arguments.cores else encoder)
 
     def load(self, name: str) -> BertForSequenceClassification:
         """What a finished stage left, or what the run begins with."""
@@ -136,7 +147,8 @@ class Run:
         if not self.accelerator.is_main_process:
             return
         device = self.accelerator.device
-        shipped = copy.deepcopy(model).to(device, torch.bfloat16 if device.type == "cuda" else torch.float32)
+        shipped = copy.deepcopy(model).to(device, autocast_dtype() or torch.float32)
+        shipped.set_attn_implementation("sdpa")
         with sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]):
             report = validate(shipped, validation(self.pack, self.arguments.validate))
         better = score(report) > self.progress["best"]
@@ -148,6 +160,7 @@ class Run:
     def stages(self) -> Iterator[tuple[Stage, list[Stage]]]:
         """(stage, the stages after it), those that are done left out."""
         stages = [*(() if self.arguments.weights else (WORDS,)), *VARIANTS]
+        stages = list(CORES) if self.arguments.cores else stages
         if self.arguments.tiny:
             stages = [replace(s, mix=replace(s.mix, tokens=2048, longest=1024)) for s in stages]
         for number, stage in enumerate(stages):
@@ -158,11 +171,19 @@ class Run:
         """Every stage, then the soup."""
         for stage, later in self.stages():
             model = self.train(stage, later)
-            if stage.labels:
+            if stage.labels and not (self.arguments.cores and later):  # judging costs a core half an hour
                 self.judge(stage.name, model)
             self.remember(done=[*self.progress["done"], stage.name], stage=None)
-        self.judge("soup", soup([self.load(stage.name) for stage in VARIANTS]))
+        if not self.arguments.cores:
+            self.judge("soup", soup([self.load(stage.name) for stage in VARIANTS]))
         self.log(finished=True)
+
+
+def lower_layers(encoder: BertModel, count: int) -> BertModel:
+    """The encoder without the layers above the first `count`: faster, and its words are still in them."""
+    encoder.encoder.layer = encoder.encoder.layer[:count]
+    encoder.config.num_hidden_layers = count
+    return encoder
 
 
 def validation(pack: Pack, most: int) -> dict[str, list[Document]]:
@@ -191,6 +212,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--from", dest="weights", help="a classifier to go on from, instead of e5")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tiny", action="store_true", help="two random layers, small batches, to try it")
+    parser.add_argument("--cores", action="store_true", help="the recipe for one CPU core and some hours")
     parser.add_argument("--publish", nargs=2, metavar=("OUT", "DIR"), help="only join OUT's weights")
     return parser.parse_args(argv)
 
