@@ -8,6 +8,8 @@ Try first: `load_reader().classify(text, "province")` and the same with limit=51
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +22,20 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from shared import accelerator
+from shared import accelerator, models
 from shared.attention import register
 from shared.experiment import InputError
-from spaces.long_document.positions import ALPHA, extend_positions, position_capacity
+from spaces.long_document.documents import check_text
+from spaces.long_document.positions import (
+    ALPHA,
+    HierarchicalEmbedding,
+    extend_positions,
+    find_positions,
+    position_capacity,
+)
 
 WEIGHTS = Path(__file__).parent / "weights"
+EXTENDING = threading.Lock()
 
 
 def fastest_dtype() -> torch.dtype:
@@ -45,12 +55,21 @@ class Reader:
 
     def encode(self, text: str, limit: int | None = None) -> Tensor:
         """Token ids (1, n), special tokens included; at most `limit` of them. InputError beyond n² positions."""
-        ids = self.tokenizer(text, truncation=limit is not None, max_length=limit, verbose=False).input_ids
+        ids = self.tokenizer(check_text(text), truncation=limit is not None, max_length=limit, verbose=False).input_ids
         most = position_capacity(self.model)
         if len(ids) > most:
             zh, en = f"有 {len(ids)} 个词元，最多 {most} 个", f"has {len(ids)} tokens, at most {most} fit"
             raise InputError("text", zh, en)
         return torch.tensor([ids])
+
+    @property
+    def capacity(self) -> int:
+        """Tokens that fit."""
+        return position_capacity(self.model)
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Where each token of `encode` lies in the text, [start, end) in characters; (0, 0) for special ones."""
+        return self.tokenizer(check_text(text), return_offsets_mapping=True, verbose=False).offset_mapping
 
     @torch.inference_mode()
     def logits(self, ids: Tensor, task: str) -> Tensor:
@@ -63,6 +82,22 @@ class Reader:
         labels = self.tasks[task][0]
         scores = self.logits(self.encode(text, limit), task)[0].softmax(-1).tolist()
         return dict(sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1]))
+
+
+def load_named(name: str = "", progress: Callable[[float, str, str], None] | None = None) -> Reader:
+    """The reader called `name`: empty for the embedded default, a folder, or a classifier on the hub.
+
+    Shared by all visitors and never changed, but for the positions, once. InputError "model".
+    """
+    loaded = models.load(
+        name, "AutoModelForSequenceClassification", embedded=WEIGHTS, dtype=fastest_dtype(), progress=progress
+    )
+    if loaded.tokenizer is None:
+        raise InputError("model", "没有分词器，不能读文本。", "has no tokenizer: it cannot read texts.")
+    with EXTENDING:
+        if not isinstance(find_positions(loaded.model)[1], HierarchicalEmbedding):
+            extend_positions(loaded.model, getattr(loaded.model.config, "hierarchical_alpha", ALPHA))
+    return Reader(loaded.model, loaded.tokenizer, tasks_of(loaded.model))
 
 
 def tasks_of(model: PreTrainedModel) -> dict[str, tuple[list[str], slice]]:

@@ -1,0 +1,154 @@
+"""What people bring, and what they bring by mistake: every case ends in a text or in one sentence."""
+
+import io
+import zipfile
+
+import pytest
+
+from shared.experiment import InputError
+from spaces.long_document import documents
+from spaces.long_document.documents import check_text, read_file, read_many
+
+SAID = "第一条 为了保护水源，制定本办法。\n第二条 本办法自公布之日起施行。水源保护区内不得新建排污口，违者处以罚款。"
+TRADITIONAL = "第一條 為了保護水源，制定本辦法。\n第二條 本辦法自公布之日起施行。水源保護區內不得新建排污口，違者處以罰款。"
+
+
+def pdf_of(text: str) -> bytes:
+    """A one-page PDF in Helvetica, written by hand."""
+    stream = f"BT /F1 12 Tf 50 700 Td ({text}) Tj ET".encode()
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
+        b"/Resources << /Font << /F1 5 0 R >> >> >>",
+        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    out, places = b"%PDF-1.4\n", []
+    for number, content in enumerate(objects, 1):
+        places.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    end = len(out)
+    out += b"xref\n0 6\n0000000000 65535 f \n" + table + b"trailer << /Size 6 /Root 1 0 R >>\n"
+    return out + b"startxref\n%d\n%%%%EOF\n" % end
+
+
+def docx_of(paragraphs: list[str]) -> bytes:
+    from docx import Document
+
+    document, out = Document(), io.BytesIO()
+    for paragraph in paragraphs:
+        document.add_paragraph(paragraph)
+    document.add_table(1, 2).rows[0].cells[1].text = "格"
+    document.save(out)
+    return out.getvalue()
+
+
+def zip_of(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "encoding, text",
+    [("utf-8", SAID), ("utf-8-sig", SAID), ("utf-16", SAID), ("gb18030", SAID), ("big5", TRADITIONAL)],
+)
+def test_encodings(encoding, text):
+    assert read_file("a.txt", text.encode(encoding)) == text
+
+
+def test_formats():
+    assert read_file("a.txt", b"one\r\ntwo\rthree") == "one\ntwo\nthree"
+    assert read_file("a.md", "# 标题\n\n一 *二* [三](http://x)\n".encode()) == "标题\n一 二 三"
+    page = "<html><head><title>t</title><style>p{}</style></head><body><p>一<b>二</b></p><script>x()</script>三<br>四"
+    assert read_file("a.html", page.encode()) == "一二\n三\n四"
+    assert read_file("a.pdf", pdf_of("Hello long text")).strip() == "Hello long text"
+    assert read_file("a.docx", docx_of(["一段", "二段"])) == "一段\n二段\n\t格"
+
+
+@pytest.mark.parametrize(
+    "name, data, english",
+    [
+        ("a.txt", b"", "empty file"),
+        ("a.txt", b"  \n ", "is empty"),
+        ("a.txt", bytes(range(256)) * 40, "binary"),
+        ("a.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "binary"),
+        ("a.txt", "只".encode() * 5000, "one character repeated"),
+        ("a.txt", b"\xff" * 300 + b"\xc3", "UTF-8, GB18030 or Big5|breaks off|binary"),
+        ("a.exe", b"MZ", "must be one of"),
+        ("a.pdf", b"not a pdf at all", "broken PDF"),
+        ("a.pdf", pdf_of("x")[:200], "broken PDF|no text layer"),
+        ("a.pdf", pdf_of(""), "no text layer"),
+        ("a.docx", b"PK\x03\x04 broken", "cannot be opened"),
+        ("a.docx", zip_of({"word/none.xml": b"<x/>"}), "broken .docx"),
+        ("a.html", b"", "empty file"),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence(name, data, english):
+    with pytest.raises(InputError, match=english) as caught:
+        read_file(name, data)
+    assert caught.value.field == name and "\n" not in str(caught.value)
+
+
+def test_an_encrypted_pdf_is_named():
+    from pypdf import PdfReader, PdfWriter
+
+    writer, out = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf_of("secret")))), io.BytesIO()
+    writer.encrypt("word", algorithm="RC4-128")
+    writer.write(out)
+    with pytest.raises(InputError, match="encrypted PDF"):
+        read_file("a.pdf", out.getvalue())
+
+
+def test_limits(monkeypatch):
+    with pytest.raises(InputError, match="20 MB"):
+        read_file("a.txt", b"x" * (documents.MOST_BYTES + 1))
+    with pytest.raises(InputError, match="2,000,001 characters"):
+        check_text("ab" * 1_000_000 + "c")
+    assert check_text("一二" * 1_000_000)
+    with pytest.raises(InputError, match="half a surrogate pair at character 2"):
+        check_text("a\ud83d tail")
+
+
+def test_a_zip_bomb_is_refused_before_it_unpacks():
+    bomb = zip_of({"a.txt": b"0" * (documents.MOST_UNPACKED + 1)})
+    assert len(bomb) < 10**6
+    with pytest.raises(InputError, match="unpacks to more than 200 MB"):
+        read_many("bomb.zip", bomb)
+    with pytest.raises(InputError, match="unpacks to more than"):
+        read_file("bomb.docx", bomb)
+
+
+def test_a_zip_that_lies_about_its_size_is_cut_off():
+    data = zip_of({"a.txt": "长文".encode() * 8_000_000, "b.txt": SAID.encode()})
+    lying = data.replace((48_000_000).to_bytes(4, "little"), (100).to_bytes(4, "little"))
+    found = read_many("x.zip", lying)
+    assert found[0].error is not None and found[1].text == SAID
+
+
+def test_bad_documents_leave_the_others_unharmed():
+    found = read_many(
+        "many.zip",
+        zip_of({"好.txt": SAID.encode(), "bad.pdf": b"%PDF-", "sub/c.md": b"# x y", "d.bin": b"\0", "e.txt": b""}),
+    )
+    assert {d.name: bool(d.text) for d in found} == {
+        "好.txt": True, "bad.pdf": False, "sub/c.md": True, "d.bin": False, "e.txt": False,
+    }  # fmt: skip
+    assert all((d.error is None) == bool(d.text) for d in found)
+
+
+def test_csv_rows():
+    rows = "name,text,label\na,一二三,甲\nb,,乙\nc,\"四,\n五\",\n"
+    found = read_many("x.csv", rows.encode("gb18030"))
+    assert [(d.name, d.text, d.label) for d in found] == [("a", "一二三", "甲"), ("b", "", ""), ("c", "四,\n五", "")]
+    assert found[1].error.field == "b"
+    with pytest.raises(InputError, match="column named text"):
+        read_many("x.csv", b"a,b\n1,2\n")
+    with pytest.raises(InputError, match="holds no documents|column named text"):
+        read_many("x.csv", b"text\n")
+    with pytest.raises(InputError, match=r"\.csv or a \.zip"):
+        read_many("x.tar", b"x")
