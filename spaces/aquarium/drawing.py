@@ -18,6 +18,8 @@ MARGIN = 22.0
 DASH = 14.0
 SLOWEST, FASTEST = 0.25, 12.0
 """Seconds that a dash takes for its own length: at most fast, at least slow."""
+STEP = 0.1
+"""Speeds closer than this (relative) are drawn alike."""
 REAL = 6.0
 """How much slower than in the tank the water is drawn."""
 STYLE = """
@@ -26,7 +28,6 @@ STYLE = """
 .kx-floor .pipe { stroke: var(--kx-line); stroke-linecap: round; fill: none; }
 .kx-floor .water { stroke: var(--kx-counter); stroke-linecap: butt; stroke-dasharray: 7 7; fill: none;
   animation: kx-floor-run var(--beat) linear infinite; }
-.kx-floor .still { stroke: none; animation: none; }
 .kx-floor .inlet { fill: var(--kx-counter); stroke: var(--kx-surface); stroke-width: 1.5; }
 .kx-floor .outlet { fill: var(--kx-ink); }
 .kx-floor .clogged { stroke: var(--kx-accent); stroke-width: 3; fill: none; }
@@ -66,30 +67,35 @@ def _place(point: np.ndarray) -> tuple[float, float]:
 
 
 def _pipes(flows: Flows) -> list[str]:
-    """Every pipe's wall, then the water in every pipe, running towards the outlet."""
-    layout, walls, water = flows.layout, [], []
+    """Every pipe's wall, then the water running towards the outlet; alike pipes are one path, animated at once."""
+    layout = flows.layout
     area = np.pi * layout.diameter**2 / 4
-    speed = flows.pipe * 1e-3 / 3600 / area  # m/s
+    beats = [_beat(v) for v in flows.pipe * 1e-3 / 3600 / area]
+    ends, room = set((layout.inlets - 1).tolist()), 0.8 * layout.pitch
+    walls: dict[str, list[str]] = {}
+    water: dict[str, list[str]] = {}
     for edge, towards in enumerate(layout.towards):
         (x0, y0), (x1, y1) = _place(layout.position[edge + 1]), _place(layout.position[towards])
-        ends = f'x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"'
-        wide = SCALE * layout.diameter[edge]
-        walls.append(f'<line class="pipe" {ends} stroke-width="{wide + 3:.1f}"/>')
-        kind = "water" if flows.pipe[edge] > 0 else "water still"
-        inside = f'class="{kind}" {ends} stroke-width="{max(0.45 * wide, 1):.1f}"'
-        water.append(f'<line {inside} style="--beat: {_beat(speed[edge]):.2f}s"/>')
-    return walls + water
+        run = f"M{x0:.1f} {y0:.1f}L{x1:.1f} {y1:.1f}"
+        wide = SCALE * (min(layout.diameter[edge], room) if edge in ends else layout.diameter[edge])
+        walls.setdefault(f'stroke-width="{1.15 * wide + 1:.1f}"', []).append(run)
+        if flows.pipe[edge] > 0:
+            width = f'stroke-width="{max(0.45 * wide, 1):.1f}" style="--beat: {beats[edge]:.2f}s"'
+            water.setdefault(width, []).append(run)
+    paths = [f'<path class="pipe" d="{"".join(runs)}" {width}/>' for width, runs in walls.items()]
+    return paths + [f'<path class="water" d="{"".join(runs)}" {width}/>' for width, runs in water.items()]
 
 
 def _beat(speed: float) -> float:
-    """Seconds for one dash at a speed in m/s."""
-    return float(np.clip(REAL * DASH / SCALE / max(speed, 1e-9), SLOWEST, FASTEST))
+    """Seconds for one dash at a speed in m/s, in steps of a tenth."""
+    beat = np.clip(REAL * DASH / SCALE / max(speed, 1e-9), SLOWEST, FASTEST)
+    return float(np.clip(np.exp(np.round(np.log(beat) / STEP) * STEP), SLOWEST, FASTEST))
 
 
 def _inlets(flows: Flows) -> list[str]:
     """Discs with areas in proportion to what the inlets draw, crosses where they are clogged."""
     mean = flows.inlet[flows.open].mean()
-    size = 0.32 * SCALE * np.sqrt(FLOOR[0] * FLOOR[1] / len(flows.inlet)) / 2
+    size = SCALE * min(0.16 * np.sqrt(FLOOR[0] * FLOOR[1] / len(flows.inlet)), 0.45 * flows.layout.pitch)
     drawn = []
     for number, node in enumerate(flows.layout.inlets):
         x, y = _place(flows.layout.position[node])

@@ -210,7 +210,7 @@ def balance(run: Run) -> str:
             f"进来的每一毫克氮，最后一天在哪里：账目差 {_power(run.imbalance, 'zh')}。",
             f"Where every mg of nitrogen is on the last day: the books differ by {_power(run.imbalance, 'en')}.",
         ),
-        aspect=0.6,
+        aspect=0.72,
     )
 
 

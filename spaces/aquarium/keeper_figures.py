@@ -81,14 +81,14 @@ def comparison(judged: Judgement, quantity: str = "no2") -> str:
 
 def hazards(outcomes: Sequence[Outcome], quantity: str = "hazard") -> str:
     """Every draw of the parameters as a point: NH₃/nitrite ("hazard") or "nitrate" over its limit, in each tank."""
-    layers = [plots.rule("hline", 0, tr("以上有害", "above: harm"), plots.ACCENT)]
+    layers = [plots.rule("hline", 0, color=plots.ACCENT)]
     for column, (name, (label, colour)) in enumerate(TANKS.items(), start=1):
         over = np.array([getattr(o, quantity)[name] for o in outcomes])
         spread = (np.arange(len(over)) * 0.618034 % 1 - 0.5) * 0.6  # the golden ratio scatters without chance
         layers.append(plots.points(column + spread, np.log10(np.maximum(over, 1e-4)), label, colour, size=3.5))
         if len(over):
             layers.append(plots.line([column - 0.35, column + 0.35], [np.log10(max(np.median(over), 1e-4))] * 2))
-    names = [label for label, _ in TANKS.values()]
+    names = [tr("完整", "complete"), tr("无泵", "− pump"), tr("无陶粒", "− grains"), tr("无水草", "− plants")]
     what = tr("氨、亚硝酸盐 ÷ 限值", "NH₃, nitrite ÷ limit")
     if quantity == "nitrate":
         what = tr("硝酸盐 ÷ 限值", "nitrate ÷ limit")
@@ -98,9 +98,9 @@ def hazards(outcomes: Sequence[Outcome], quantity: str = "hazard") -> str:
         plots.axis(what, log=True),
         layers,
         caption=tr(
-            "每点是一组可能的参数；横杠是中位数。结论靠不靠得住，看点落在线的哪一边。",
-            "Each point is one plausible set of parameters, the dash their median. A verdict is as firm as the points "
-            "agree on a side of the line.",
+            "每点是一组可能的参数，横杠是中位数；红线以上有害。结论靠不靠得住，看点落在线的哪一边。",
+            "Each point is one plausible set of parameters, the dash their median; above the red line is harm. A "
+            "verdict is as firm as the points agree on a side.",
         ),
         aspect=0.62,
     )
@@ -194,13 +194,13 @@ def estimates(fit: Fit) -> str:
             (np.log10(low), np.log10(high)),
             **decades(np.array([low, high]), few=high / low > 300),
         ),
-        plots.axis("", (0.4, len(over) + 0.8), ticks=[], names=[]),
+        plots.axis("", (0.5, len(over) + 1.3), ticks=[], names=[]),
         layers,
         caption=tr(
             "每个参数的 95% 区间；灰色的，你的读数定不下来。",
             "95 % intervals of the parameters; your readings cannot determine the grey ones.",
         ),
-        aspect=0.5,
+        aspect=0.6,
     )
 
 

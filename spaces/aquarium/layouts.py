@@ -29,6 +29,17 @@ class Layout:
     level: np.ndarray  # (E,) int, 0 next to the outlet
 
     @property
+    def pitch(self) -> float:
+        """Metres along the tank from one row of inlets to the next; the tank's length where there is but one row."""
+        across = np.unique(self.position[self.inlets, 0].round(9))
+        return float(np.diff(across).min()) if len(across) > 1 else FLOOR[0]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the pipes at the inlets have room beside each other."""
+        return bool(self.diameter[self.inlets - 1].max() <= self.pitch)
+
+    @property
     def paths(self) -> np.ndarray:
         """(E, N) 0/1: which pipes lie between an inlet and the outlet."""
         on = np.zeros((len(self.towards), len(self.inlets)))

@@ -47,8 +47,8 @@ PARAMETERS: dict[str, Parameter] = {
         0.45,
         0.70,
         "1",
-        "饲料氮中直接以氨（龟：尿素）排出的部分",
-        "feed N excreted as ammonia (turtles: urea)",
+        "饲料氮中直接排成氨或尿素的",
+        "feed N excreted as ammonia or urea",
         tr(
             "循环水养殖：总氨 = 0.092 × 饲料蛋白，0.092/0.16",
             "recirculating aquaculture: TAN = 0.092 × protein fed; 0.092/0.16",
@@ -64,7 +64,7 @@ PARAMETERS: dict[str, Parameter] = {
         tr("鱼只利用饵料氮的 11–36%（张波等 2024）", "fish use 11–36 % of the feed N (Zhang Bo et al. 2024)"),
     ),
     "mineralisation": Parameter(0.10, 0.03, 0.30, "1/d", "粪便残饵的矿化速率", "mineralisation of waste"),
-    "settled": Parameter(0.7, 0.4, 0.95, "1", "落进陶粒床里的残渣比例", "share of the waste that settles in the bed"),
+    "settled": Parameter(0.7, 0.4, 0.95, "1", "落进陶粒床里的残渣比例", "share of waste that settles in the bed"),
     # ---- nitrifying bacteria, at 30 °C
     "aob_growth": Parameter(2.05, 0.8, 2.6, "1/d", "氨氧化菌最大生长速率", "AOB growth", VANNECKE),
     "nob_growth": Parameter(1.45, 0.6, 2.0, "1/d", "亚硝酸氧化菌最大生长速率", "NOB growth", VANNECKE),
@@ -174,15 +174,13 @@ PARAMETERS: dict[str, Parameter] = {
         1e-2,
         "1",
         "开缸时细菌占容纳量的比例",
-        "bacteria at the start, share of their most",
+        "bacteria at the start, of their most",
         tr(
             "我们反推：使默认的新缸四周养成（养鱼人说 4–6 周，FAO 水耕手册说 1–6 周）",
             "set by us so that the default tank cycles in four weeks (keepers: 4–6; FAO's aquaponics manual: 1–6)",
         ),
     ),
-    "glass_share": Parameter(
-        0.2, 0.05, 0.6, "1", "玻璃与叶面相对陶粒的有效程度", "worth of glass and leaves against ceramsite"
-    ),
+    "glass_share": Parameter(0.2, 0.05, 0.6, "1", "玻璃与叶面相对陶粒的有效程度", "glass and leaves against ceramsite"),
     # ---- the bed
     "bulk_density": Parameter(
         800,
@@ -196,23 +194,17 @@ PARAMETERS: dict[str, Parameter] = {
             "expanded clay is 250–510; aquarium ceramsite sinks, so our assumption",
         ),
     ),
-    "through": Parameter(
-        1.0, 0.3, 1.0, "1", "水泵流量中真正穿过陶粒的部分", "share of the pump's flow that crosses the bed"
-    ),
-    "stirring": Parameter(
-        0.3, 0.03, 3.0, "m/d", "停泵后龟鱼翻动带来的床水交换", "exchange by digging animals, pump off"
-    ),
+    "through": Parameter(1.0, 0.3, 1.0, "1", "水泵流量中真正穿过陶粒的部分", "pump's flow that crosses the bed"),
+    "stirring": Parameter(0.3, 0.03, 3.0, "m/d", "停泵后龟鱼翻动带来的床水交换", "exchange by digging, pump off"),
     "convection_kelvin": Parameter(
-        0.2, 0.0, 1.0, "K", "停泵后床上下的温差（驱动对流）", "temperature step that drives convection"
+        0.2, 0.0, 1.0, "K", "停泵后床上下的温差（驱动对流）", "temperature step for convection"
     ),
-    "convection_share": Parameter(
-        0.1, 0.03, 0.3, "1", "浮力速度中真正交换的部分", "share of the buoyant velocity that exchanges"
-    ),
+    "convection_share": Parameter(0.1, 0.03, 0.3, "1", "浮力速度中真正交换的部分", "buoyant velocity that exchanges"),
     # ---- plants
     "dry_share": Parameter(0.08, 0.05, 0.12, "1", "水草干鲜比", "dry over fresh weight of the plants"),
     "plant_nitrogen": Parameter(0.03, 0.015, 0.045, "g/g", "水草干重含氮", "nitrogen in dry plants"),
     "plant_growth": Parameter(
-        0.04, 0.01, 0.10, "1/d", "水草最大相对生长率（随光照）", "plants' growth at best (follows the light)"
+        0.04, 0.01, 0.10, "1/d", "水草最大相对生长率（随光照）", "plants' growth at best, by light"
     ),
     "plant_decay": Parameter(0.005, 0.001, 0.02, "1/d", "水草枯落", "plants' decay"),
     "plant_half": Parameter(0.3, 0.05, 1.0, "mg N/L", "水草吸氮半饱和", "plants' half-saturation"),
@@ -222,7 +214,7 @@ PARAMETERS: dict[str, Parameter] = {
         30,
         "1",
         "水草对铵相对硝酸盐的偏好",
-        "plants' preference of ammonium to nitrate",
+        "plants' preference for ammonium",
         tr(
             "任何浓度下铵都更快（Nelson 等 1980）；倍数是我们的",
             "ammonium faster at every concentration (Nelson et al. 1980); the factor is ours",
@@ -236,7 +228,7 @@ PARAMETERS: dict[str, Parameter] = {
         2.0, 1.0, 5.0, "m/d", "水泵搅动水面后的氧交换速度", "oxygen through a stirred surface"
     ),
     "respiration": Parameter(
-        0.25, 0.10, 0.40, "g O₂/g", "每克饲料，动物从水中耗的氧", "oxygen the animals take per g of feed"
+        0.25, 0.10, 0.40, "g O₂/g", "每克饲料，动物从水中耗的氧", "oxygen animals take per g of feed"
     ),
     "plant_oxygen": Parameter(20, 5, 40, "g O₂/g N", "水草每固定 1 克氮净放的氧", "oxygen the plants give per g N"),
     "waste_oxygen": Parameter(15, 8, 20, "g O₂/g N", "每矿化 1 克氮耗的氧", "oxygen that waste takes per g N"),

@@ -82,6 +82,6 @@ def plan(planned: Plan) -> str:
         tr("日期", "date"),
         tr("最早", "earliest"),
         tr("最晚", "latest"),
-        tr("多少组参数里会发生", "comes in … of the draws"),
+        tr("发生的比例", "of draws"),
     ]
     return _table(head, rows)

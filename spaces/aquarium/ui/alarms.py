@@ -56,7 +56,7 @@ def _sentence(caution: Alarm, harms: list[Alarm], run: Run, start: date) -> str:
         f"{when_zh}：{zh}高于<b>有害</b>限值 {limit.harm:g} mg N/L，最高 {peak}"
         f"（{wide_zh}高于注意限值 {limit.caution:g}）。",
         f"{when_en}: {en} above its limit of <b>harm</b>, {limit.harm:g} mg N/L; at most {peak} "
-        f"({wide_en} above caution, {limit.caution:g}).",
+        f"({wide_en.lower()} above caution, {limit.caution:g}).",
     )
 
 
@@ -80,7 +80,7 @@ def summary(run: Run, grams: float) -> str:
     return markup(
         f"氨第 {at:.0f} 天到顶，<b>{top:.2g} mg N/L</b>；亚硝酸盐第 {later:.0f} 天，<b>{nitrite:.2g}</b>；{done_zh}"
         f"硝酸盐最后 <b>{run.no3[-1]:.2g}</b>。每天投干饲料 {grams:.2f} 克，{run.tank.days} 天共进氮 {came:,.0f} mg。"
-        f"硝化前后最多用掉碱度 {used:.1f} mmol/L（KH {hardness} °dH）："
+        f"硝化最多净耗碱度 {used:.1f} mmol/L（KH {hardness} °dH）："
         "自来水没有这么多，pH 就会跌，这里设的 pH 便守不住。",
         f"Ammonia peaks on day {at:.0f} at <b>{top:.2g} mg N/L</b>, nitrite on day {later:.0f} at "
         f"<b>{nitrite:.2g}</b>; {done_en} Nitrate ends at <b>{run.no3[-1]:.2g}</b>. {grams:.2f} g of dry feed a day: "

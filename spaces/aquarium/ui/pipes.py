@@ -143,7 +143,10 @@ def scene(layout: str, flows: Flows) -> str:
         f"每口 {each} L/h · 变异系数 {cv} · 吸力 {pull}",
         f"{each} L/h each · coefficient of variation {cv} · suction {pull}",
     )
-    return HEADS[layout].format(figures.LAYOUT_NAMES[layout]) + f'<p class="kx-note">{said}</p>' + floor(flows)
+    crowded = tr(" · 齿比间距还粗，造不出来", " · teeth wider than their spacing: not to be built")
+    room = "" if flows.layout.fits else crowded
+    head = HEADS[layout].format(figures.LAYOUT_NAMES[layout])
+    return head + f'<p class="kx-note"><span>{said}</span><span>{room}</span></p>' + floor(flows)
 
 
 def _percent(variation: float) -> str:

@@ -192,9 +192,9 @@ def build(page: Page, tabs: gr.Tabs) -> None:
             start, stop, link, status = controls(page, "verdict", tr("让参数投票", "Start the vote"), "vote")
             result = parts.verdict(
                 markup(
-                    "按“让参数投票”：每组参数模拟四口缸，默认 64 组，约十秒。",
-                    "Press the button: four tanks for each draw of all parameters, 64 draws by default, some ten "
-                    "seconds.",
+                    "按“让参数投票”：每组参数模拟四口缸，默认 64 组，十到三十秒。",
+                    "Press the button: four tanks for each draw of all parameters, 64 draws by default, in ten to "
+                    "thirty seconds.",
                 )
             )
         with gr.Column(scale=2, min_width=300):

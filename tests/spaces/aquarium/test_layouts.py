@@ -49,3 +49,10 @@ def test_paths_follow_the_tree(pipes):
 def test_diameters_taper():
     layout = h_tree(Pipes(levels=3, trunk_mm=20, taper=0.5))
     assert [float(layout.diameter[layout.level == i].mean()) for i in range(3)] == pytest.approx([0.02, 0.01, 0.005])
+
+
+def test_teeth_need_room_beside_each_other():
+    assert lay(Pipes(layout="comb", levels=4)).pitch == pytest.approx(0.6 / 8)
+    assert lay(Pipes(layout="comb", levels=6)).fits  # 12.8 mm every 18.75 mm
+    assert not lay(Pipes(layout="comb", levels=7)).fits
+    assert all(lay(Pipes(levels=n)).fits for n in range(1, 9))
