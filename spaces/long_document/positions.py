@@ -23,12 +23,15 @@ ALPHA = 0.4
 WAYS = ("hierarchical", "tile", "clamp", "random", "zero")
 
 
-def check_alpha(alpha: float) -> float:
-    """The α as a float; InputError where the decomposition is undefined (≤ 0, ≥ 1) or ambiguous (½)."""
+def check_alpha(alpha: float, half: bool = False) -> float:
+    """The α as a float; InputError where the decomposition is undefined (≤ 0, ≥ 1) or ambiguous (½).
+
+    half: let ½ pass, for figures that show why it breaks.
+    """
     if not 0 < alpha < 1:
         zh = f"须在 0 与 1 之间（不含两端），现为 {alpha}"
         raise InputError("alpha", zh, f"must lie strictly between 0 and 1, got {alpha}")
-    if abs(alpha - 0.5) < 1e-6:
+    if abs(alpha - 0.5) < 1e-6 and not half:
         raise InputError(
             "alpha",
             "不能为 1/2：此时位置 (i, j) 与 (j, i) 的向量相同，模型无法区分",

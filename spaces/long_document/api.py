@@ -1,0 +1,41 @@
+"""The tab's API as plain Python: `classify_document(text, task, reading)`."""
+
+from __future__ import annotations
+
+from shared.experiment import InputError
+from spaces.long_document.data import TASKS
+from spaces.long_document.reader import load_named
+from spaces.long_document.readings import perform_named
+from spaces.long_document.settings import READINGS
+
+
+def classify_document(text: str, task: str = "province", reading: str = "whole") -> dict:
+    """The label of a text, read with the embedded default.
+
+    task: "province" of a Chinese regulation or "genre" of a classical chapter. reading: "whole", "sliding",
+    "performer", "taylor", or a number of tokens such as "512": only the beginning. Returns {"label", "scores"
+    {label: probability}, "tokens" that were read, "seconds", "peak_mb" that memory grew by}. Raises InputError.
+    """
+    if task not in TASKS:
+        raise InputError("task", f"须为 {'、'.join(TASKS)} 之一。", f"must be one of {', '.join(TASKS)}.")
+    reading = check_reading(reading)
+    ids = load_named().encode(text)
+    *_, (_, found) = perform_named("", ids, task, reading)
+    return {
+        "label": found.label,
+        "scores": found.scores,
+        "tokens": found.tokens,
+        "seconds": round(found.seconds, 4),
+        "peak_mb": round(found.peak_mb, 1),
+    }
+
+
+def check_reading(reading: str) -> str:
+    """The reading's name, or a number of tokens from 3 up."""
+    text = str(reading).strip()
+    names = [name for name in READINGS if not name.isdecimal()]
+    if text in names or (text.isascii() and text.isdecimal() and 3 <= int(text[:9]) and len(text) <= 9):
+        return text if text in names else str(int(text))
+    listed = ", ".join(names)
+    zh = f"须为 {'、'.join(names)}，或不小于 3 的词元数。"
+    raise InputError("reading", zh, f"must be {listed}, or a number of tokens from 3.")

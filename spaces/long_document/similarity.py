@@ -1,0 +1,100 @@
+"""How alike the continued positions are: a window of the n² × n² similarities, and why α = ½ breaks.
+
+Cosine similarities of centred q are computed for the shown window alone. With r = α/(1 − α),
+q_{(i,j)} − q_{(j,i)} = (1 − r)(p_j − p_i): the distance between mirrored positions is |1 − r| times that of the trained
+ones, and 0 at α = ½, where the reader cannot tell (i, j) from (j, i).
+
+Try first: `window(p, 0.4, 0, 1536)`; `mirror_distance(p, 0.5)` is 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from spaces.long_document.positions import find_positions
+from spaces.long_document.reader import Reader
+
+CELLS = 96  # rows and columns of the heat map
+ALPHAS = (0.05, 0.1, 0.2, 0.3, 0.35, 0.4, 0.45, 0.475, 0.49, 0.5, 0.51, 0.525, 0.55, 0.6, 0.7, 0.8, 0.9)
+ASKED = 24  # positions whose nearest neighbour among all n² is searched
+
+
+@dataclass(frozen=True)
+class Window:
+    """Similarities of positions start … start + span, at most CELLS of them."""
+
+    alpha: float
+    positions: np.ndarray
+    similarity: np.ndarray
+    """(rows, rows), −1 … 1."""
+
+
+def trained_positions(reader: Reader) -> Tensor:
+    """p (n, d), float32, on the CPU."""
+    _, table, offset = find_positions(reader.model)
+    return table.weight.detach()[offset:].float().cpu()
+
+
+def compose(index: Tensor, p: Tensor, alpha: float) -> Tensor:
+    """q (…, d) at 0-based positions; any α but 0 and 1, ½ included."""
+    ratio = alpha / (1 - alpha)
+    return F.embedding(index % len(p), p) + ratio * (F.embedding(index // len(p), p) - p[0])
+
+
+def window(p: Tensor, alpha: float, start: int, span: int) -> Window:
+    """The heat map's numbers for [start, start + span), moved inside 0 … n²."""
+    most = len(p) ** 2
+    span = min(span, most)
+    start = max(0, min(start, most - span))
+    rows = torch.unique(torch.linspace(start, start + span - 1, min(CELLS, span)).round().long().clamp(max=most - 1))
+    q = F.normalize(compose(rows, p, alpha) - p.mean(0), dim=-1)
+    return Window(alpha, rows.numpy(), (q @ q.T).numpy())
+
+
+def mirror_distance(p: Tensor, alpha: float) -> float:
+    """The least distance between (i, j) and (j, i), i ≠ j: |1 − r| times the least between trained positions."""
+    return abs(1 - alpha / (1 - alpha)) * float(torch.pdist(p.double()).min())
+
+
+def nearest_distance(p: Tensor, alpha: float, asked: int = ASKED, seed: int = 0) -> tuple[float, float]:
+    """(least, median) distance of `asked` random positions to the nearest of all n²."""
+    n, found = len(p), []
+    ratio = alpha / (1 - alpha)
+    outer = ratio * (p - p[0])
+    dice = np.random.default_rng(seed)
+    # ‖(p_j + o_i) − x‖² = ‖p_j − x‖² + ‖o_i‖² + 2 o_i·(p_j − x): three products for all n² at once.
+    inner_square, cross = p.square().sum(1), outer @ p.T  # (n,), (n_i, n_j)
+    outer_square = outer.square().sum(1)
+    for i, j in dice.integers(n, size=(asked, 2)):
+        x = p[j] + outer[i]
+        from_inner = inner_square - 2 * (p @ x) + x.square().sum()
+        square = from_inner[None] + outer_square[:, None] + 2 * (cross - (outer @ x)[:, None])
+        square[i, j] = torch.inf
+        best = int(square.argmin())
+        y = p[best % n] + outer[best // n]
+        found.append(float((x.double() - y.double()).norm()))
+    return min(found), float(np.median(found))
+
+
+@lru_cache(maxsize=4)
+def _sweep(key: int, size: int) -> tuple[tuple[float, float, float], ...]:
+    p = _TABLES[key]
+    return tuple((mirror_distance(p, a), *nearest_distance(p, a)) for a in ALPHAS)
+
+
+_TABLES: dict[int, Tensor] = {}
+
+
+def sweep(p: Tensor) -> dict[str, list[float]]:
+    """For each of ALPHAS the mirrored distance, the least and the median nearest distance."""
+    key = hash(p.numpy().tobytes())
+    _TABLES[key] = p
+    rows = _sweep(key, len(p))
+    names = ("mirror", "least", "median")
+    return {"alpha": list(ALPHAS), **{name: [row[i] for row in rows] for i, name in enumerate(names)}}
