@@ -171,7 +171,7 @@ def _joined(stretches: list[np.ndarray], most: int) -> list[np.ndarray]:
     return [np.concatenate([s for s, g in zip(stretches, group, strict=True) if g == k]) for k in np.unique(group)]
 
 
-def tested(
+def challenged(
     reader: Reader, doc: Document, task: str, found: Evidence, seed: int = 0
 ) -> Iterator[tuple[float, Evidence | None]]:
     """(share done, None) while it hides and reads, at last (1.0, the evidence with its deletion curve)."""

@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 import transformers
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from shared.experiment import InputError
 from spaces.long_document.positions import ALPHA, extend_positions
@@ -30,18 +30,27 @@ def extend_checkpoint(source: str, out: str | Path, length: int, alpha: float = 
     model = extend_positions(load_with_head(source), alpha, length)
     model.save_pretrained(out)
     written = {"out": str(out), "model": type(model).__name__, "length": length, "alpha": alpha}
-    return written | {"tokenizer": _save_tokenizer(source, out, length)}
+    return written | {"tokenizer": _copy_tokenizer(source, out, length)}
 
 
-def _save_tokenizer(source: str, out: str | Path, length: int) -> bool:
+def _copy_tokenizer(source: str, out: str | Path, length: int) -> bool:
     """Copy the tokenizer with its new limit; False where the checkpoint has none."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError, TypeError, KeyError):
         return False
-    tokenizer.model_max_length = length
-    tokenizer.save_pretrained(out)
+    save_tokenizer(tokenizer, out, length)
     return True
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerBase, out: str | Path, length: int) -> None:
+    """The tokenizer with a limit of `length` tokens; the one given keeps its own."""
+    before = tokenizer.model_max_length
+    tokenizer.model_max_length = length
+    try:
+        tokenizer.save_pretrained(out)
+    finally:
+        tokenizer.model_max_length = before
 
 
 def main(argv: list[str] | None = None) -> None:

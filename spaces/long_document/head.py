@@ -1,0 +1,199 @@
+"""Your labels: a few labelled texts, a linear head on the frozen long reader, an ordinary checkpoint.
+
+Every text is read once, whole or up to a limit; what the pooler gives is standardised and a logistic regression is
+cross-validated on it, so the accuracy is of texts it has not seen. The standardisation is folded into the head: what is
+saved is a BertForSequenceClassification with positions for so many tokens, and plain transformers reads it.
+
+Try first: the button "an example of 24 texts" of the tab, or `fit(features, labels)`.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import io
+import json
+import threading
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shared.experiment import InputError
+from spaces.long_document.blockwise import read, trunk_of
+from spaces.long_document.documents import Named
+from spaces.long_document.extend import save_tokenizer
+from spaces.long_document.positions import HierarchicalEmbedding, check_length, find_positions, hierarchical
+from spaces.long_document.reader import Reader
+from spaces.long_document.readings import cut_ids
+
+FEWEST, MOST = 20, 2_000
+FOLDS = 5
+STRENGTH = 0.05  # C of the logistic regression on standardised features
+
+
+@dataclass(frozen=True)
+class Head:
+    """A cross-validated head; `confusion[i][j]`: texts of label i that were called label j while held out."""
+
+    labels: list[str]
+    weight: np.ndarray
+    """(labels, d)"""
+    bias: np.ndarray
+    accuracy: float
+    macro_f1: float
+    guessing: float
+    """Accuracy of always naming the most frequent label."""
+    confusion: np.ndarray
+    folds: int
+    texts: int
+
+
+def check_labelled(documents: list[Named]) -> list[Named]:
+    """The usable ones: text and label; InputError where they are too few, too many, or of one label only."""
+    usable = [d for d in documents if d.text and d.label]
+    if not FEWEST <= len(usable) <= MOST:
+        raise InputError(
+            "labels",
+            f"有 {len(usable)} 篇既有 text 又有 label，须为 {FEWEST} 到 {MOST} 篇。",
+            f"has {len(usable)} rows with text and label: {FEWEST} to {MOST} are needed.",
+        )
+    counts = Counter(d.label for d in usable)
+    few = [label for label, count in counts.items() if count < 2]
+    if len(counts) < 2 or few:
+        name = (few or list(counts))[0][:40]
+        raise InputError(
+            "labels",
+            f"至少两种标签，每种至少 2 篇（“{name}”不够）。",
+            f'must hold two labels or more, each at least twice ("{name}" does not).',
+        )
+    if len(counts) > 200:
+        raise InputError("labels", "标签太多（最多 200 种）。", "are too many: at most 200 different ones.")
+    return usable
+
+
+def features(reader: Reader, documents: list[Named], limit: int) -> Iterator[tuple[float, np.ndarray | None]]:
+    """(share done, None) a text, at last (1.0, (N, d)): what the classifier's linear head would see."""
+    rows = []
+    for number, document in enumerate(documents, 1):
+        rows.append(feature(reader, cut_ids(reader.encode(document.text), limit)))
+        yield number / (len(documents) + 1), None
+    yield 1.0, np.stack(rows)
+
+
+def feature(reader: Reader, ids: Tensor) -> np.ndarray:
+    """(d,) float32: the input of the last linear layer, caught on its way."""
+    caught: list[Tensor] = []
+    mine = threading.get_ident()  # other visitors read with the same model
+
+    def catch(module: torch.nn.Module, inputs: tuple[Tensor], out: Tensor) -> None:
+        if threading.get_ident() == mine:
+            caught.append(inputs[0])
+
+    handle = last_linear(reader).register_forward_hook(catch)
+    try:
+        for _ in read(reader.model, ids):
+            pass
+    finally:
+        handle.remove()
+    return caught[-1].detach().reshape(-1).float().cpu().numpy()
+
+
+def last_linear(reader: Reader) -> torch.nn.Linear:
+    """The linear layer whose output are the logits; InputError where the model keeps it elsewhere."""
+    head = getattr(reader.model, "classifier", None)
+    linear = head if isinstance(head, torch.nn.Linear) else getattr(head, "out_proj", None)
+    if not isinstance(linear, torch.nn.Linear) or trunk_of(reader.model) is None:
+        raise InputError("model", "不是可以换头的 BERT 分类器。", "is no BERT classifier whose head can be replaced.")
+    return linear
+
+
+def fit(rows: np.ndarray, labels: list[str], seed: int = 0) -> Head:
+    """Cross-validate and fit a logistic regression on rows (N, d)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import confusion_matrix, f1_score
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    names, truth = sorted(set(labels)), np.array(labels)
+    rarest = min(Counter(labels).values())
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1000, class_weight="balanced"))
+    folds = StratifiedKFold(min(FOLDS, rarest), shuffle=True, random_state=seed)
+    given = cross_val_predict(model, rows, truth, cv=folds)
+    model.fit(rows, truth)
+    scaler, linear = model.steps[0][1], model.steps[1][1]
+    weight, bias = linear.coef_, linear.intercept_
+    if len(names) == 2:  # one row for the second label: as two that differ by it
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    weight = weight / scaler.scale_
+    return Head(
+        labels=names,
+        weight=weight,
+        bias=bias - weight @ scaler.mean_,
+        accuracy=float((given == truth).mean()),
+        macro_f1=float(f1_score(truth, given, average="macro", zero_division=0)),
+        guessing=max(Counter(labels).values()) / len(labels),
+        confusion=confusion_matrix(truth, given, labels=names),
+        folds=folds.get_n_splits(),
+        texts=len(labels),
+    )
+
+
+def save_head(reader: Reader, head: Head, length: int, out: Path) -> Path:
+    """A zip of an ordinary checkpoint with this head, which reads `length` tokens, and its tokenizer."""
+    owner, table, offset = find_positions(reader.model)
+    length = check_length(length, table.num_embeddings - offset)
+    model = copy.deepcopy(reader.model).to("cpu", torch.float32)
+    alpha = table.alpha if isinstance(table, HierarchicalEmbedding) else 0.4
+    _write_positions(model, length, alpha)
+    old = last_linear(Reader(model, reader.tokenizer, {}))
+    new = torch.nn.Linear(old.in_features, len(head.labels))
+    with torch.no_grad():
+        new.weight.copy_(torch.from_numpy(head.weight))
+        new.bias.copy_(torch.from_numpy(head.bias))
+    if isinstance(model.classifier, torch.nn.Linear):
+        model.classifier = new
+    else:
+        model.classifier.out_proj = new
+    model.config.id2label = dict(enumerate(head.labels))
+    model.config.label2id = {label: i for i, label in enumerate(head.labels)}
+    for name in ("tasks", "hierarchical_alpha"):  # of the default, not of this checkpoint
+        if hasattr(model.config, name):
+            delattr(model.config, name)
+    with TemporaryDirectory() as folder:
+        model.to(torch.bfloat16).save_pretrained(folder)
+        save_tokenizer(reader.tokenizer, folder, length)
+        report = {"accuracy": head.accuracy, "macro_f1": head.macro_f1, "folds": head.folds, "texts": head.texts}
+        (Path(folder) / "report.json").write_text(json.dumps(report | {"labels": head.labels}, ensure_ascii=False))
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+            for file in sorted(Path(folder).iterdir()):
+                archive.write(file, file.name)
+    return out
+
+
+def _write_positions(model: torch.nn.Module, length: int, alpha: float) -> None:
+    """The continued positions written out as an ordinary table."""
+    owner, table, offset = find_positions(model)
+    rows = table.weight.detach()
+    rows = torch.cat([rows[:offset], hierarchical(rows[offset:], length, alpha)])
+    owner.position_embeddings = torch.nn.Embedding(*rows.shape, padding_idx=table.padding_idx, _weight=rows)
+    model.config.max_position_embeddings = len(rows) - (table.num_embeddings - model.config.max_position_embeddings)
+    owner.register_buffer("position_ids", torch.arange(len(rows))[None], persistent=False)
+    if hasattr(owner, "token_type_ids"):
+        owner.register_buffer("token_type_ids", torch.zeros(1, len(rows), dtype=torch.long), persistent=False)
+
+
+def confusion_csv(head: Head) -> str:
+    """The confusion matrix as a table, true labels down, given ones across."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["true \\ given", *head.labels])
+    writer.writerows([label, *map(int, row)] for label, row in zip(head.labels, head.confusion, strict=True))
+    return out.getvalue()
