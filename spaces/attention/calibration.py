@@ -14,8 +14,7 @@ BINS = 15
 
 
 def reliability(confidence: torch.Tensor, right: torch.Tensor, bins: int = BINS) -> tuple[torch.Tensor, ...]:
-    """Count, mean confidence and accuracy (…, bins) in bins of equal width of confidence (…, N), right (…, N) 0 or "
-    "1."""
+    """Count, mean confidence and accuracy (…, bins), bins of equal width; confidence (…, N), right (…, N) 0 or 1."""
     place = (confidence * bins).ceil().long().clamp(1, bins) - 1  # (low, high], as in Guo et al., arXiv 1706.04599
     zeros = confidence.new_zeros(*confidence.shape[:-1], bins)
     count = zeros.scatter_add(-1, place, torch.ones_like(confidence))

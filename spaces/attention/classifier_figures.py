@@ -123,8 +123,7 @@ def _short(name: str) -> str:
 
 
 def diagram(state: State | None) -> str:
-    """Accuracy against confidence, all runs' test samples together; on the diagonal a classifier knows how sure to "
-    "be."""
+    """Accuracy against confidence, all runs' test samples together; on the diagonal it knows how sure to be."""
     layers = [plots.line([0, 1], [0, 1], tr("完全校准", "calibrated"), plots.GREY, dash=True, width=1)]
     for name, (sure, right) in _answers(state).items():
         count, confidence, accuracy = reliability(sure, right, BINS)

@@ -158,8 +158,7 @@ def attention_points(settings: Errors, report: Report) -> dict[tuple[str, str], 
 
 
 def retrieval(settings: Errors, index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """q (1, H, n, D), k (1, H, N, D), v (1, H, N, V): the first keys stand at the angle to their query, others "
-    "anywhere."""
+    """q (1, H, n, D), k (1, H, N, D), v (1, H, N, V): the first n keys at the angle to their query, others anywhere."""
     random = torch.Generator().manual_seed(settings.seed * 100_003 + index)
     count, dim = min(QUERIES, settings.keys), settings.dim
     q, k, aside = (_unit(torch.randn(1, HEADS, n, dim, generator=random)) for n in (count, settings.keys, count))

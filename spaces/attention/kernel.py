@@ -31,8 +31,7 @@ CHUNK = 2**20  # numbers held at once
 TAIL = 0.01
 GRID = np.linspace(TAIL, 1 - TAIL, 2**13)
 DOMINATED = 0.3
-"""Of the sum of squared errors, the part of a single draw from which on the tail decides and the number means "
-"little."""
+"""From this part of the sum of squared errors in a single draw on the tail decides, and the number means little."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,7 @@ def projections(dim: int, draws: int, how: str, repeats: int, random: np.random.
 
 
 def chi_quantile(u: np.ndarray, dim: int) -> np.ndarray:
-    """The norm that a Gaussian in `dim` dimensions stays below with probability u, to 10⁻⁵: a table but for the "
-    "tails."""
+    """The norm that a Gaussian in `dim` dimensions stays below with probability u, to 10⁻⁵: by a table, but for tails."""
     norms = np.interp(u, GRID, _table(dim))
     tails = (u < TAIL) | (u > 1 - TAIL)
     norms[tails] = np.sqrt(2 * gammaincinv(dim / 2, u[tails]))

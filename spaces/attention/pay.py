@@ -1,13 +1,14 @@
-"""Where does linear pay? Time and memory of exact and linear attention against the length, on the machine that serves this.
+"""Where does linear pay? Time and memory of exact and linear attention against the length, on this machine.
 
 The claim (archives/7921): below some 5,000 tokens Performer is slower than exact attention. Everything goes through
-shared.attention; "auto" is the fastest exact backend (xformers on CUDA, torch's SDPA elsewhere). Performer and Taylor get
-the same number of features, 1 + d + d(d+1)/2, unless another is asked for. "matrix" is attention as it is written, with
-its n × n matrix, for the memory that fused kernels save.
+shared.attention; "auto" is the fastest exact backend (xformers on CUDA, torch's SDPA elsewhere). Performer and Taylor
+get the same number of features, 1 + d + d(d+1)/2, unless another is asked for. "matrix" is attention as it is written,
+with its n × n matrix, for the memory that fused kernels save.
 
-Memory is counted exactly, allocation by allocation, as torch's own profiler reports them (on CUDA by its allocator), beyond
-q, k and v: neither other visitors nor what the process kept from before matter. Time is the best of several runs, and
-other work on the machine does matter.
+Memory is counted exactly, allocation by allocation, as torch's own profiler reports them (on CUDA by its allocator),
+beyond q, k and v: neither other visitors nor what the process kept from before matter. Time is the best of several runs, and
+other work on the machine does matter: least with one thread, for two that wait for each other on busy cores may take
+thirty times as long.
 
 Try first: `python -m spaces.attention.pay --longest 8192`.
 """
@@ -21,15 +22,17 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 
 import torch
 
 from shared import accelerator
 from shared.attention import attention
-from shared.experiment import boolean, choices, number
+from shared.experiment import boolean, choice, choices, number
 from shared.random_features import Features
 from spaces.attention.choose import taylor_features
+from spaces.attention.threads import one_thread
 
 BACKENDS = ("auto", "matrix", "performer", "taylor")
 LIMITS = {"longest": (512, 65_536), "heads": (1, 16), "dim": (4, 128), "features": (0, 8192), "seed": (0, 2**31 - 1)}
@@ -54,6 +57,8 @@ class Pay:
     features: int = 0
     """Of Performer, even; 0: as many as Taylor has, 1 + d + d(d+1)/2, rounded up to even."""
     causal: bool = False
+    threads: str = "one"
+    """one, or all that torch may use; of no matter on CUDA."""
     seed: int = 0
 
     def __post_init__(self):
@@ -61,6 +66,7 @@ class Pay:
         for name, limits in LIMITS.items():
             object.__setattr__(self, name, number(name, getattr(self, name), limits))
         boolean("causal", self.causal)
+        choice("threads", self.threads, ("one", "all"))
         Features("hyperbolic", "iid", self.count)  # even
 
     @property
@@ -94,7 +100,8 @@ def measure(settings: Pay) -> Iterator[Row]:
     for length in settings.lengths:
         for backend in settings.backends:
             if not too_much(settings, backend, length, last.get(backend)):
-                last[backend] = row(settings, backend, length)
+                with one_thread() if settings.threads == "one" else nullcontext():
+                    last[backend] = row(settings, backend, length)
                 yield last[backend]
 
 
@@ -118,7 +125,7 @@ def row(settings: Pay, backend: str, length: int) -> Row:
 
     used = peak_bytes(run)  # draws ω and starts the threads as well
     times: list[float] = []
-    while len(times) < 2 or (len(times) < 7 and sum(times) < 0.4):
+    while len(times) < 2 or (len(times) < 10 and sum(times) < 0.5):
         began = time.perf_counter()
         run()
         if device.type == "cuda":
@@ -148,7 +155,7 @@ def peak_bytes(run) -> int:
         before = torch.cuda.memory_allocated()
         run()
         return torch.cuda.max_memory_allocated() - before
-    os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # the profiler announces itself otherwise
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler announces itself otherwise
     with (
         profiling,
         torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as seen,
@@ -163,8 +170,7 @@ def peak_bytes(run) -> int:
 
 
 def crossover(rows: Sequence[Row], one: str, two: str, field: str = "seconds") -> float | None:
-    """The length from which `one` stays below `two`, between measured lengths by log-log interpolation; None: never "
-    "yet."""
+    """The length from which `one` stays below `two`, by log-log interpolation between measured ones; None: never yet."""
     values = {name: {r.length: getattr(r, field) for r in rows if r.backend == name} for name in (one, two)}
     shared = sorted(set(values[one]) & set(values[two]))
     gaps = [math.log(values[one][n] / values[two][n]) for n in shared]
@@ -185,11 +191,9 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=Pay.dim)
     parser.add_argument("--features", type=int, default=Pay.features)
     parser.add_argument("--causal", action="store_true")
-    asked = parser.parse_args()
-    settings = Pay(
-        longest=asked.longest, heads=asked.heads, dim=asked.dim, features=asked.features, causal=asked.causal
-    )
-    print(f"{settings}, {settings.count} features, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    parser.add_argument("--threads", choices=("one", "all"), default=Pay.threads)
+    settings = Pay(**vars(parser.parse_args()))
+    print(f"{settings}, {settings.count} features, {accelerator.describe()['name']}, torch {torch.__version__}")
     rows = []
     for found in measure(settings):
         rows.append(found)

@@ -24,8 +24,7 @@ FLOOR = 1e-9
 
 @dataclass(frozen=True)
 class Winners:
-    """log10 of error over error: trigonometric over the other; negative where trigonometric features win. "
-    "[norm][angle]."""
+    """log10 of the errors' ratio, trigonometric over the other (negative: trigonometric wins), [norm][angle]."""
 
     other: str
     draw: str

@@ -83,7 +83,7 @@ def needs_figure(found: Sequence[Needed], keys: int, taylor: tuple[int, float] |
         ),
         layers,
         caption=tr(
-            f"误差 {epsilon:.0%} 要多少特征：柱子是实测（误差的中位数），灰点是闭式预测。高过键数那条线，不如算精确的。",
+            f"误差 {epsilon:.0%} 要多少特征：柱子是实测（误差的中位数），灰点是闭式。高过键数那条线，不如算精确的。",
             f"Features for an error of {epsilon:.0%}: bars are measured (median error), grey points the closed form; "
             "above the line of the keys, exact attention is cheaper.",
         ),

@@ -6,8 +6,9 @@ import gradio as gr
 
 from shared.experiment import Experiment
 from shared.i18n import tr
-from shared.page import Page
-from spaces.attention.ui import classifier, even, pay, performer, yours
+from shared.page import Page, expose
+from spaces.attention.api import attention_error
+from spaces.attention.ui import classifier, dropin, even, pay, performer, yours
 
 
 def build(page: Page) -> None:
@@ -23,6 +24,9 @@ def build(page: Page) -> None:
             classifier.build(page, tabs)
         with gr.Tab(tr("何时划算", "Where it pays"), id="pay"):
             pay.build(page, tabs)
+        with gr.Tab(tr("换心手术", "Drop-in"), id="dropin"):
+            dropin.build(page, tabs)
+    expose(attention_error, "attention_error")
 
 
 EXPERIMENT = Experiment(

@@ -29,11 +29,12 @@ TRY = [
 EXPLANATION = prose(
     """**怎么量。** 都经 shared.attention：精确的是这台机器上最快的内核（CUDA 上 xformers，别处 torch 的 SDPA）；
 Performer 与泰勒的特征数相同（$1+d+d(d+1)/2$），除非另选。时间取几次中最短的，只算前向，单精度，
-别的程序在跑时会偏长。内存是逐次分配精确累计的峰值，不受别人影响。
+别的程序在跑时会偏长——两个线程在忙的机器上互相等，可慢几十倍，所以默认一个线程。内存是逐次分配精确累计的峰值，不受别人影响。
 交点按两轴对数内插；没有量到的长度不外推。将超过 6 秒的长度跳过。""",
     """**How it is measured.** Everything goes through shared.attention: exact is this machine's fastest kernel (xformers
 on CUDA, torch's SDPA elsewhere); Performer and Taylor have equally many features ($1+d+d(d+1)/2$) unless you choose.
-Time is the shortest of several runs, forward only, single precision; other programs make it longer. Memory is the exact
+Time is the shortest of several runs, forward only, single precision; other programs make it longer, most of all where
+two threads wait for each other, hence one by default. Memory is the exact
 peak over all allocations; others do not matter. Crossings are interpolated on logarithmic axes, nothing is
 extrapolated; lengths that would take more than 6 seconds are left out.""",
 )
@@ -132,6 +133,11 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         knobs: dict = {
             "backends": gr.CheckboxGroup(
                 options(NAMES), value=list(default.backends), label=tr("量谁", "who is measured")
+            ),
+            "threads": gr.Radio(
+                [(tr("一个线程", "one thread"), "one"), (tr("全部", "all"), "all")],
+                value=default.threads,
+                label=tr("线程（CPU）", "threads (CPU)"),
             ),
             "causal": gr.Checkbox(default.causal, label=tr("因果：只看前面", "causal: only what came before")),
         }
