@@ -9,8 +9,9 @@ they hold where the data determine a parameter and are only a warning where they
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -30,6 +31,9 @@ ROOM = 10.0
 FLOOR, SHARE = 0.1, 0.1
 KNOWN_WITHIN = 3.0
 """A parameter whose 95 % interval is wider than ×/÷ this is called undetermined."""
+Report = Callable[[float], None]
+USUAL = 30
+"""Simulations of a usual fit, roughly."""
 STARTS = (1e-5, 1e-4, 1e-3)
 """Seeds to start from: the one parameter that is known to no order of magnitude."""
 
@@ -80,13 +84,24 @@ class Fit:
         return [{e.name: math.exp(x) for e, x in zip(self.estimates, row, strict=True)} for row in logs]
 
 
-def fit(tank: Tank, readings: Readings, free: Sequence[str] = DEFAULT_FREE) -> Fit:
-    """The best fit of the named parameters; the tank's days are set to those of the readings."""
+def fit(
+    tank: Tank, readings: Readings, free: Sequence[str] = DEFAULT_FREE, report: Report = lambda share: None
+) -> Fit:
+    """The best fit of the named parameters; the tank's days are set to those of the readings.
+
+    `report` is told a share done, 0 … 1, before each simulation.
+    """
     names = _checked(free, readings)
     tank = tank.but(days=max(1, math.ceil(readings.day.max())), removed="none")
     low, high = _bounds(names)
+    tried = count(1)
+
+    def residuals(x: np.ndarray) -> np.ndarray:
+        report(1 - 1 / (1 + next(tried) / USUAL))  # how many it takes is not known before
+        return _residuals(tank, readings, names, x)
+
     result = least_squares(
-        lambda x: _residuals(tank, readings, names, x),
+        residuals,
         _start(tank, readings, names),
         bounds=(low, high),
         diff_step=1e-3,
@@ -165,10 +180,12 @@ class Band:
     high: np.ndarray  # (3, T)
 
 
-def band(fitted: Fit, count: int = 24, seed: int = 0) -> Band:
-    """How far the fitted curves may be off, at one point a day."""
-    day = np.arange(fitted.tank.days + 1.0)
-    runs = [simulate(fitted.tank, changes) for changes in fitted.draws(count, seed)]
+def band(fitted: Fit, draws: int = 24, seed: int = 0, report: Report = lambda share: None) -> Band:
+    """How far the fitted curves may be off, at one point a day; `report` is told the share done."""
+    day, runs = np.arange(fitted.tank.days + 1.0), []
+    for changes in fitted.draws(draws, seed):
+        report(len(runs) / draws)
+        runs.append(simulate(fitted.tank, changes))
     drawn = np.array([[np.interp(day, r.day, r.concentration(s)) for s in SERIES] for r in runs])
     low, high = np.quantile(drawn, [0.05, 0.95], axis=0)
     return Band(day, low, high)

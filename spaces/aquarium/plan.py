@@ -15,7 +15,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from shared.experiment import InputError
-from spaces.aquarium.fit import Fit
+from spaces.aquarium.fit import Fit, Report
 from spaces.aquarium.settings import TANK_LIMITS, Tank, read_date
 from spaces.aquarium.tank import Due, Run, simulate
 from spaces.aquarium.verdicts import draw
@@ -60,9 +60,15 @@ class Plan:
 
 
 def plan(
-    tank: Tank, start: str | date, fitted: Fit | None = None, calm: int = CALM_DAYS, draws: int = DRAWS, seed: int = 0
+    tank: Tank,
+    start: str | date,
+    fitted: Fit | None = None,
+    calm: int = CALM_DAYS,
+    draws: int = DRAWS,
+    seed: int = 0,
+    report: Report = lambda share: None,
 ) -> Plan:
-    """Dates for a tank that began on `start` (day 0), within the tank's days."""
+    """Dates for a tank that began on `start` (day 0), within the tank's days; `report` is told the share done."""
     begin = read_date("start", start)
     if isinstance(calm, bool) or not isinstance(calm, int) or not 1 <= calm <= 30:
         raise InputError("calm", "须为 1 到 30 之间的整数。", "must be a whole number from 1 to 30.")
@@ -72,7 +78,10 @@ def plan(
         raise InputError("days", f"须大于最后一次读数的天数 {seen}。", f"must be more than the last reading's {seen}.")
     scenarios: Sequence[Mapping[str, float]] = fitted.draws(draws, seed) if fitted else draw(draws, seed)
     best, run = _follow(tank, fitted.changes if fitted else {}, calm, seen, tank.days)
-    drawn = [_follow(tank, changes, calm, seen, MOST_CHANGES) for changes in scenarios]
+    drawn = []
+    for changes in scenarios:
+        report((1 + len(drawn)) / (1 + len(scenarios)))
+        drawn.append(_follow(tank, changes, calm, seen, MOST_CHANGES))
     entries = [_entry("fish", best, [day for day, _ in drawn], begin)]
     for i in range(max(1, min(MOST_CHANGES, len(run.renewed)))):
         others = [_renewal(other, i) for _, other in drawn]

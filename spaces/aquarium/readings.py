@@ -2,6 +2,7 @@
 
 All numbers are kept as mg of nitrogen per litre. Say which convention the file has: unit="n" for nitrogen (NH₄-N,
 NO₂-N, NO₃-N) or unit="ion" for the whole ion (NH₄⁺, NO₂⁻, NO₃⁻), which most hobby kits print. Ammonia is the total.
+A reading "<0.05", below what the kit can see, counts as half of that; "0,05" is a number where commas do not separate.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -135,11 +135,12 @@ def _cells(rows: list[list[str]], index: int) -> list[tuple[int, str]]:
 
 
 def _number(cell: str, name: str, row: int, most: float = MOST) -> float:
-    """A number from 0 to `most`, or NaN for an empty cell."""
+    """A number from 0 to `most`, half of it behind a "<", or NaN for an empty cell."""
     if cell in ("", "-", "—", "NA", "na"):
         return math.nan
+    seen = cell.replace(",", ".")
     try:
-        value = float(cell)
+        value = float(seen.lstrip("<≤＜ ")) * (0.5 if seen[0] in "<≤＜" else 1)
     except ValueError:
         value = math.nan
     if not 0 <= value <= most:
@@ -163,10 +164,11 @@ def _times(rows: list[list[str]], columns: dict[str, int]) -> tuple[np.ndarray, 
     return days, min(dates)
 
 
-def _date(cell: str, row: int) -> Any:
+def _date(cell: str, row: int) -> date:
+    parts = re.fullmatch(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?", cell)
     try:
-        return date.fromisoformat(cell.replace("/", "-"))
-    except ValueError:
+        return date(*map(int, parts.groups()))
+    except (ValueError, AttributeError):
         raise InputError(
             "date", f"第 {row} 行须为 2020-12-01 这样的日期。", f"in row {row} must be a date such as 2020-12-01."
         ) from None

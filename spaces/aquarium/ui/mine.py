@@ -14,8 +14,8 @@ import gradio as gr
 from shared import page as parts
 from shared.experiment import from_values
 from shared.i18n import markup, prose, tr
-from shared.live import watched
-from shared.page import Page, guard, knob_value
+from shared.live import Latest, watched
+from shared.page import Page, guard, knob_value, latest
 from spaces.aquarium import keeper_figures as figures
 from spaces.aquarium import tables
 from spaces.aquarium.fit import FREE, Band, Fit, band, fit, spoken
@@ -26,6 +26,8 @@ from spaces.aquarium.ui.example import LONG, SETTINGS, SHORT, TRUTH, made_up, te
 from spaces.aquarium.ui.keeping import Mine
 from spaces.aquarium.ui.knobs import QUIET, RUN, buttons, controls, day_zero, in_order, number, presets, pump, sliders
 
+FITTED, BANDED = 0.5, 0.65
+"""Shares of the work at which the fit and its band are done."""
 EVERY = 0.3
 """Seconds between two reports of a fit."""
 UNIT_CHOICES = [
@@ -51,7 +53,8 @@ TRY = [  # label, the settings that differ from the default
 CHANGED = tr("设置已改：再按“拟合，排计划”。", "Settings changed: press “Fit and plan” again.")
 EXPLANATION = prose(
     """**读数怎么写。** CSV，表头是 `day` 或 `date`（2020-12-01），加上 `ammonia`、`nitrite`、`nitrate` 中的任意几列
-（`氨氮`、`亚硝酸盐`、`硝酸盐` 也行），空着的格子就是没测；至多 1 MB、2,000 行。测试盒多半读的是整个离子，请选对单位：
+（`氨氮`、`亚硝酸盐`、`硝酸盐` 也行），空着的格子就是没测，`<0.05` 按一半算；至多 1 MB、2,000 行。
+测试盒多半读的是整个离子，请选对单位：
 50 mg NO₃ = 11.3 mg N。写了日期的，第 0 天是最早的那一天。
 
 **怎么拟合。** 最小二乘，拟合勾上的参数的对数；一个读数的误差取 0.1 mg N/L + 10%。区间是 95%；宽过 ×/÷ 3 的，
@@ -63,7 +66,8 @@ EXPLANATION = prose(
 动手之前请先测水。**""",
     """**How to write readings.** CSV with a header: `day` or `date` (2020-12-01) and any of `ammonia`, `nitrite`,
 `nitrate`;
-empty cells were not measured; at most 1 MB and 2,000 rows. Most kits read the whole ion, so choose the unit:
+empty cells were not measured, `<0.05` counts as half of it; at most 1 MB and 2,000 rows.
+Most kits read the whole ion, so choose the unit:
 50 mg NO₃ = 11.3 mg N. With dates, day 0 is the earliest.
 
 **How it is fitted.** Least squares in the logarithms of the ticked parameters; a reading is good to 0.1 mg N/L + 10 %.
@@ -90,16 +94,15 @@ class Answer:
 
 
 def work(mine: Mine, readings: Readings | None, report) -> Answer:
-    """Fit, band and plan; `report` is told when each is done."""
+    """Fit, band and plan; `report` is told the share done, and may end it all by raising."""
     tank = mine.tank()
     start = date.fromisoformat(mine.start) if readings is None or readings.start is None else readings.start
     if readings is None:
-        return Answer(mine, start, plan(tank, start, calm=mine.calm))
-    known = fit(tank, readings, mine.free)
-    report(0.4)
-    wide = band(known)
-    report(0.6)
-    return Answer(mine, start, plan(tank, start, known, mine.calm), known, wide)
+        return Answer(mine, start, plan(tank, start, calm=mine.calm, report=report))
+    known = fit(tank, readings, mine.free, lambda share: report(FITTED * share))
+    wide = band(known, report=lambda share: report(FITTED + (BANDED - FITTED) * share))
+    planned = plan(tank, start, known, mine.calm, report=lambda share: report(BANDED + (1 - BANDED) * share))
+    return Answer(mine, start, planned, known, wide)
 
 
 def answer(text: str | None, *values) -> Iterator[list]:
@@ -116,7 +119,7 @@ def answer(text: str | None, *values) -> Iterator[list]:
 
 
 def _busy(share: float, seconds: float, readings: Readings | None) -> str:
-    fitting = readings is not None and share < 0.4
+    fitting = readings is not None and share < FITTED
     zh, en = ("正在拟合", "fitting") if fitting else ("正在排计划", "planning")
     return tr(f"{zh}，{seconds:.1f} 秒", f"{en}, {seconds:.1f} s")
 
@@ -229,7 +232,8 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
     knobs, order = in_order(knobs, Mine)
     outputs = [timeline, said, listed, saving, fitted, curves, intervals, estimates, status]
-    planning = (guard(answer), [readings, *order], outputs)
+    latest_run = gr.State(Latest())
+    planning = (latest(guard(answer)), [latest_run, readings, *order], outputs)
     view = page.view("mine", Mine, knobs, link, tabs=tabs, redraw=planning)
     runs = [start.click(*planning, **RUN)]
     start.click(None, order, None, js=view.keep)
@@ -243,9 +247,12 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         button.click(lambda: "", None, readings, **QUIET)
     runs += presets(made[len(EXAMPLES) :], TRY, Mine, view, planning)
     gr.on([k.input for k in (readings, *order)], lambda: CHANGED, None, status, **QUIET)
-    stop.click(None, cancels=runs, api_visibility="private").then(
-        lambda: tr("已停止。", "Stopped."), None, status, **QUIET
-    )
+    stop.click(halted, [latest_run], status, cancels=runs, **QUIET)
+
+
+def halted(runs: Latest) -> str:
+    """End whatever run is under way, and say so."""
+    return next(runs.only(said for said in (tr("已停止。", "Stopped."),)))
 
 
 def _readings() -> tuple[gr.Textbox, gr.File]:

@@ -74,7 +74,7 @@ def test_draws_spread_as_the_covariance(known):
 
 
 def test_the_band_holds_the_fit(known):
-    drawn = band(known, count=12)
+    drawn = band(known, draws=12)
     middle = np.stack([np.interp(drawn.day, known.run.day, known.run.concentration(s)) for s in SERIES])
     assert (drawn.low <= drawn.high + 1e-12).all()
     assert np.mean((drawn.low - 0.05 <= middle) & (middle <= drawn.high + 0.05)) > 0.95

@@ -61,7 +61,7 @@ def test_a_fit_with_its_readings_and_intervals():
     run = simulate(Tank(days=30))
     exact = np.stack([np.interp(days, run.day, run.concentration(s)) for s in SERIES], axis=1)
     known = fit(Tank(days=30), Readings(days, exact), ("ration", "seed"))
-    spec = whole(drawn.fitted(known, band(known, count=4)))
+    spec = whole(drawn.fitted(known, band(known, draws=4)))
     assert [layer["kind"] for layer in spec["layers"]].count("band") == 3
     assert sum(layer["kind"] == "points" for layer in whole(drawn.estimates(known))["layers"]) == 2
 

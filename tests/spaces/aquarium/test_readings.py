@@ -117,3 +117,9 @@ def test_anything_is_read_or_refused_in_one_sentence(source):
     else:
         seen = got.values[np.isfinite(got.values)]
         assert (seen >= 0).all() and (np.diff(got.day) >= 0).all()
+
+
+def test_what_keepers_and_spreadsheets_write_is_understood():
+    got = read("date;nitrite;nitrate\n2020/12/5;0,25;<5\n2020.12.6;<0,1;10\n2020年12月7日;0.5;7,5\n")
+    assert got.day.tolist() == [0, 1, 2] and got.start == date(2020, 12, 5)
+    assert got.values[:, 1:].tolist() == [[0.25, 2.5], [0.05, 10], [0.5, 7.5]]

@@ -4,6 +4,7 @@ import pytest
 
 from shared.experiment import InputError, from_query
 from shared.i18n import pick
+from shared.live import Latest
 from spaces.aquarium.readings import read
 from spaces.aquarium.ui import mine, pipes, verdict
 from spaces.aquarium.ui.example import made_up
@@ -52,6 +53,23 @@ def test_dates_of_the_readings_are_day_zero():
         lines.append(f"2026-03-{1 + int(day):02d},{rest}")
     reports: list[float] = []
     found = mine.work(Mine(start="2020-12-01", days=60, free=("ration",)), read("\n".join(lines)), reports.append)
-    assert found.start == date(2026, 3, 1) and reports == sorted(reports) and len(reports) == 2
+    assert found.start == date(2026, 3, 1) and reports == sorted(reports) and len(reports) > 20
+    assert 0 < reports[0] < 0.1 and 0.9 < reports[-1] <= 1
     assert found.plan.entries[0].when.year == 2026
     assert found.plan.entries[0].when.isoformat() in mine.saved(found.plan)
+
+
+def test_a_plan_that_nobody_waits_for_ends_at_the_next_simulation():
+    def leave(share: float) -> None:
+        raise InterruptedError
+
+    for readings in (None, read(made_up())):
+        with pytest.raises(InterruptedError):
+            mine.work(Mine(), readings, leave)
+
+
+def test_stop_ends_the_run_under_way():
+    runs = Latest()
+    shown = runs.only(x for x in range(3))
+    assert next(shown) == 0 and "Stopped" in mine.halted(runs)
+    assert list(shown) == []
