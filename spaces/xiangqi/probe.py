@@ -1,6 +1,6 @@
 """A linear probe of the faithful model: which piece does its hidden state believe on each square?
 
-    python -m spaces.xiangqi.probe --train --games 1500
+    python -m spaces.xiangqi.probe --train --games 2000
 
 The model reads characters and never sees a board. After a ply's last character a layer's hidden state (D,) goes
 through one linear map to 90 × 15 logits: empty, or one of 14 pieces on each square, red at the bottom. The map is
@@ -36,7 +36,7 @@ from spaces.xiangqi.weights import WEIGHTS, load
 FILE = "probe.safetensors"
 CLASSES = 15
 """Empty, red's K A B N R C P, black's K A B N R C P."""
-BATCH_GAMES, BATCH_PLIES, RATE = 24, 384, 1e-2
+BATCH_GAMES, BATCH_PLIES, RATE, DECAY = 24, 256, 3e-3, 0.1
 LEAST = 20
 """A ply is reported where at least so many games reached it."""
 
@@ -158,13 +158,15 @@ def collect(model: GPT2LMHeadModel, games: Games, chosen: range) -> States:
 
 
 def fit(seen: States, epochs: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights (L, 1350, D) and biases (L, 1350): a probe for each layer, by Adam, on standardised states."""
+    """Weights (L, 1350, D) and biases (L, 1350): a probe for each layer, by AdamW, on standardised states."""
     _, layers, width = seen.states.shape
     device, sample = seen.states.device, seen.states[:20_000].float()
     mean, scale = sample.mean(0), sample.std(0).clamp(min=1e-3)  # (L, D)
     weight = torch.zeros(layers, 90 * CLASSES, width, device=device, requires_grad=True)
-    bias = torch.zeros(layers, 1, 90 * CLASSES, device=device, requires_grad=True)
-    optim = torch.optim.Adam([weight, bias], RATE)
+    # From the frequencies on, the weights need not learn that most squares are mostly empty.
+    frequency = (F.one_hot(seen.truth[:20_000].long(), CLASSES).sum(0) + 0.1) / len(sample)
+    bias = frequency.log().flatten().expand(layers, 1, -1).clone().requires_grad_()
+    optim = torch.optim.AdamW([weight, bias], RATE, weight_decay=DECAY)
     steps = epochs * -(-len(seen.states) // BATCH_PLIES)
     schedule = torch.optim.lr_scheduler.LinearLR(optim, 1.0, 0.02, steps)
     for epoch in range(epochs):
@@ -247,8 +249,8 @@ def main() -> None:
     parser.add_argument("--train", action="store_true", required=True)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/xiangqi"))
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="where the model is and the probe goes")
-    parser.add_argument("--games", type=int, default=1500, help="training games")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--games", type=int, default=2000, help="training games")
+    parser.add_argument("--epochs", type=int, default=6)
     args = parser.parse_args()
     torch.manual_seed(0)
     model = load("faithful", args.weights, "cuda" if torch.cuda.is_available() else "cpu")

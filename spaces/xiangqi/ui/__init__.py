@@ -8,7 +8,7 @@ from shared.experiment import Experiment
 from shared.i18n import tr
 from shared.page import Page, expose
 from spaces.xiangqi.api import xiangqi_move
-from spaces.xiangqi.ui import play
+from spaces.xiangqi.ui import play, think
 
 
 def build(page: Page) -> None:
@@ -16,6 +16,8 @@ def build(page: Page) -> None:
     with gr.Tabs(overflow_behavior="wrap") as tabs:
         with gr.Tab(tr("对弈", "Play"), id="play"):
             play.build(page, tabs)
+        with gr.Tab(tr("看它怎么想", "See it think"), id="think") as thinking:
+            think.build(page, tabs, thinking)
     expose(xiangqi_move, "xiangqi_move")
 
 

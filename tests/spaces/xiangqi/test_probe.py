@@ -70,12 +70,13 @@ def test_the_commonest_piece_of_a_square_at_a_ply(games):
         assert int((seen == usual[ply, square]).sum()) == int(torch.bincount(seen.long()).max())
 
 
-def test_a_probe_learns_what_a_state_holds():
+def test_a_probe_learns_what_a_state_holds(monkeypatch):
+    monkeypatch.setattr(probe, "RATE", 0.05)
     torch.manual_seed(0)
-    truth = torch.randint(0, probe.CLASSES, (600, 90)).to(torch.uint8)
+    truth = torch.randint(0, probe.CLASSES, (250, 90)).to(torch.uint8)
     truth[:, 3:] = 0
     state = torch.nn.functional.one_hot(truth[:, :3].long(), probe.CLASSES).flatten(1).bfloat16()
-    seen = probe.States(torch.stack([torch.randn_like(state), 3 + 2 * state], 1), truth, torch.zeros(600).long())
+    seen = probe.States(torch.stack([torch.randn_like(state), 3 + 2 * state], 1), truth, torch.zeros(250).long())
     weight, bias = probe.fit(seen, epochs=60)
     assert (probe.guesses(weight, bias, seen, 1) == truth).all()
     assert not (probe.guesses(weight, bias, seen, 0) == truth).all()
