@@ -1,0 +1,240 @@
+"""Where the evidence is: a heat map over the text, its faithfulness, and a passage that moves."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import time
+from collections.abc import Iterator
+from functools import partial
+
+import gradio as gr
+
+from shared import page as parts
+from shared.accelerator import device, run
+from shared.experiment import InputError, from_values
+from shared.i18n import markup, prose, tr
+from shared.page import Page, guard
+from spaces.long_document import figures
+from spaces.long_document.evidence import (
+    by_gradient,
+    by_occlusion,
+    challenged,
+    document,
+    strongest_sentence,
+)
+from spaces.long_document.heat import SCRIPT, STYLE, TEMPLATE, heat
+from spaces.long_document.moving import move
+from spaces.long_document.reader import Reader, load_named
+from spaces.long_document.readings import CLOCK, perform_named, pick_task
+from spaces.long_document.settings import LIMITS, Explain
+from spaces.long_document.ui.read import Bench, Document, lasting, make
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
+EVERY = 0.2
+BACKWARD = 3.5  # a gradient costs so many readings, measured
+WAYS = [(tr("梯度（快）", "gradient (fast)"), "gradient"), (tr("逐层遮挡", "occlusion, level by level"), "occlusion")]
+ABOUT = tr(
+    "解释“读一篇”里的那篇文档；还没有的话，先按一个例子。",
+    "Explains the document of “Read”; if there is none yet, take an example.",
+)
+START = tr(
+    "按“找证据”：哪一段、哪一句、哪个词撑起了这个标签？",
+    "Press “Find the evidence”: which paragraph, sentence, word carries the label?",
+)
+EXPLANATION = prose(
+    r"""**梯度**：读一遍、往回走一遍，内存仍然只随长度线性增长；每个词元的分数是“把它换成平均词”时
+$\log p$ 的一阶变化。**遮挡**：先把全文分成八段，一段段遮住重读，影响最大的再细分，直到句子和词元。
+
+**忠实度**：解释点名的词元遮住 1 %、2 %、5 %、10 %、20 %，标签的概率应当比随机遮住同样多时掉得快。分数是平均差。
+
+**挪证据**：把一句话（点正文选）从头挪到尾。512 的整数倍是位置块的边；没有跨过边训练的读者在那里会有盲区。""",
+    r"""**Gradient**: one reading and one way back, in memory that still grows linearly; a token's score is the
+first-order change of $\log p$ were it replaced by the mean word. **Occlusion**: the text in eight stretches, each
+hidden and read again; what matters most is split further, down to sentences and tokens.
+
+**Faithfulness**: hide 1, 2, 5, 10, 20 % of the tokens, those that the explanation names: the label should lose its
+probability faster than when as many random ones are hidden. The score is the mean difference.
+
+**Move the evidence**: one sentence (click it in the text) travels from the beginning to the end. Multiples of 512 are
+the edges between blocks of positions; a reader that was not trained across them has blind spots there.""",
+)
+
+
+@run(duration=120)
+def explained(model: str, text: str, task: str, label: str, way: str, budget: int) -> Iterator[tuple]:
+    """(share, stage, document or None, evidence or None): found first, then tested."""
+    reader = load_named(model)
+    reader.model.to(device())
+    doc = document(reader, text)
+    how = by_gradient if way == "gradient" else partial(by_occlusion, budget=budget)
+    search = how(reader, doc, task, label)
+    for share, found in search:
+        yield share, "search", doc if found else None, found
+    for share, whole in challenged(reader, doc, task, found):
+        yield share, "test", doc if whole else None, whole
+
+
+@run(duration=120)
+def moved(model: str, text: str, passage: tuple[int, int], task: str, label: str, tokens: int, steps: int) -> Iterator:
+    """`move` on the device, by the model's name."""
+    reader = load_named(model)
+    reader.model.to(device())
+    yield from move(reader, text, passage, task, label, tokens, steps)
+
+
+def explain(doc: Document, model: str, task: str, label: str, *values) -> Iterator[list]:
+    """(heat map, deletion figure, verdict, status, passage) while the evidence is found and tested."""
+    settings = from_values(Explain, values)
+    nothing = [gr.skip()] * 5
+    yield [*nothing[:3], parts.progress(0, tr("载入模型", "loading the model")), gr.skip()]
+    reader = load_named(model)
+    label = _label(model, reader, doc.text, task, label)
+    foretold = _foretold(reader, doc.text, settings)
+    last = began = time.perf_counter()
+    for share, stage, read, found in explained(model, doc.text, task, label, settings.way, settings.budget):
+        if found is not None:
+            start, stop = strongest_sentence(read, found)
+            said = _verdict(label, found, doc, (start, stop))
+            status = "" if stage == "test" else _progress("test", 0, foretold, 0)
+            yield [heat(read, found), figures.deletion_figure(found), said, status, doc.text[start:stop]]
+        elif time.perf_counter() - last > EVERY:
+            last = time.perf_counter()
+            yield [*nothing[:3], _progress(stage, share, foretold, last - began), gr.skip()]
+
+
+def _label(model: str, reader: Reader, text: str, task: str, label: str) -> str:
+    """The label that the last reading gave, else what the whole says now."""
+    labels, _ = pick_task(reader, task)
+    if label in labels:
+        return label
+    *_, (_, found) = perform_named(model, reader.encode(text), task, "whole")
+    return found.label
+
+
+def _foretold(reader: Reader, text: str, settings: Explain) -> float:
+    one = CLOCK.seconds(reader, "whole", reader.encode(text).shape[1])
+    return one * ((BACKWARD if settings.way == "gradient" else settings.budget) + 21)
+
+
+def _progress(stage: str, share: float, foretold: float, seconds: float) -> str:
+    left = lasting(max(0.0, foretold - seconds))
+    zh, en = ("找证据", "finding the evidence") if stage == "search" else ("考验它：遮住再读", "testing it by hiding")
+    told = tr(f"{zh} {share:.0%}，全程还要约 {left[0]}", f"{en} {share:.0%}, about {left[1]} to go")
+    return parts.progress(share, told)
+
+
+def _verdict(label: str, found, doc: Document, strongest: tuple[int, int]) -> str:
+    place = strongest[0] / max(1, len(doc.text))
+    safe = html.escape(label)
+    zh = f"“{safe}”最强的证据在全文 <b>{place:.0%}</b> 处"
+    en = f"The strongest evidence for “{safe}” stands <b>{place:.0%}</b> of the way through"
+    if doc.evidence:
+        hit = doc.evidence[0] <= strongest[0] < doc.evidence[1]
+        zh += "，正是藏进去的那一段" if hit else "，<b class='bad'>不是</b>藏进去的那一段"
+        en += ": it is what was hidden there" if hit else ": it is <b class='bad'>not</b> what was hidden"
+    if found.curve:
+        good = found.faithfulness > 0.02
+        kind = "good" if good else "bad"
+        score = f"{found.faithfulness:+.2f}".replace("-", "−")
+        zh += f"。忠实度 <b class='{kind}'>{score}</b>，{'可信' if good else '别信'}"
+        en += f". Faithfulness <b class='{kind}'>{score}</b>: {'worth believing' if good else 'do not believe it'}"
+    return markup(zh + "。", en + ".")
+
+
+def chosen(doc: Document, event: gr.EventData) -> str:
+    """The sentence that was clicked becomes the passage."""
+    start, stop = int(event._data["start"]), int(event._data["stop"])
+    return doc.text[start:stop] if 0 <= start < stop <= len(doc.text) else gr.skip()
+
+
+def slide(doc: Document, model: str, task: str, label: str, passage: str, *values) -> Iterator[list]:
+    """(figure, status) while the passage moves."""
+    settings = from_values(Explain, values)
+    start = doc.text.find(passage) if passage.strip() else -1
+    if not passage.strip():
+        raise InputError("passage", "先找证据，或点一句正文。", "find the evidence first, or click a sentence.")
+    text, span = doc.text, (start, start + len(passage))
+    if start < 0:  # the visitor's own words
+        text, span = f"{passage}\n{doc.text}", (0, len(passage) + 1)
+    reader = load_named(model)
+    label = _label(model, reader, doc.text, task, label)
+    yield [gr.skip(), parts.progress(0, tr("第一处", "the first place"))]
+    for share, found in moved(model, text, span, task, label, settings.tokens, settings.steps):
+        yield [figures.moved_figure(found), parts.progress(share, tr(f"挪动 {share:.0%}", f"moving {share:.0%}"))]
+    yield [figures.moved_figure(found), ""]
+
+
+def build(page: Page, tabs: gr.Tabs, bench: Bench) -> None:
+    """Draw the view."""
+    default = Explain()
+    knobs: dict[str, gr.components.Component] = {}
+    gr.HTML(f'<p class="kx-note">{ABOUT}</p>')
+    with gr.Row(elem_classes="kx-try"):
+        examples = [
+            gr.Button(tr("例子：医方藏在 70 % 处", "example: a prescription at 70 %"), size="sm"),
+            gr.Button(tr("例子：兵法藏在开头", "example: tactics at the beginning"), size="sm"),
+            gr.Button(tr("例子：佛经藏在末尾", "example: a sutra at the end"), size="sm"),
+        ]
+    with gr.Row(elem_classes="kx-controls"):
+        start = gr.Button(tr("找证据", "Find the evidence"), variant="primary", elem_id="evidence-start", min_width=120)
+        stop = gr.Button(tr("停止", "Stop"), elem_id="evidence-stop", min_width=80)
+        knobs["way"] = gr.Radio(WAYS, value=default.way, show_label=False, container=False, min_width=260)
+        link = page.link_button("evidence")
+    status = parts.status()
+    said = parts.verdict(START)
+    text = gr.HTML(
+        "",
+        html_template=TEMPLATE,
+        css_template=STYLE,
+        js_on_load=SCRIPT,
+        apply_default_css=False,
+        elem_id="evidence-text",
+    )
+    with gr.Row(elem_classes="kx-grid"):
+        deletion = parts.figure(figures.deletion_figure(None))
+        with gr.Column(min_width=300):
+            moving = parts.figure(figures.moved_figure(None))
+    with gr.Row():
+        passage = gr.Textbox(
+            label=tr("要挪的一段（点正文选，或自己写）", "the passage to move (click the text, or write one)"),
+            lines=2,
+            max_lines=4,
+            scale=3,
+            elem_id="evidence-passage",
+        )
+        with gr.Column(scale=1, min_width=160):
+            go = gr.Button(tr("挪证据", "Move the evidence"), variant="primary", elem_id="evidence-move")
+            moving_status = parts.status()
+    with gr.Accordion(tr("更多旋钮", "More knobs"), open=False), gr.Row():
+        labels = {
+            "budget": tr("遮挡最多重读几遍", "readings that occlusion may take"),
+            "steps": tr("挪到几个地方", "places to move to"),
+            "tokens": tr("在多长的文档里挪（词元）", "length of the document moved through (tokens)"),
+        }
+        for name, label in labels.items():
+            high = 16_384 if name == "tokens" else LIMITS[name][1]
+            knobs[name] = parts.slider(LIMITS[name][0], high, value=getattr(default, name), step=1, label=label)
+    gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
+
+    order = [knobs[f.name] for f in dataclasses.fields(Explain)]
+    who = [bench.document, bench.model, bench.task, bench.label]
+    outputs = [text, deletion, said, status, passage]
+    view = page.view("evidence", Explain, knobs, link, tabs=tabs)
+    finding = (guard(explain), [*who, *order], outputs)
+    running = [start.click(*finding, **QUIET)]
+    start.click(None, order, None, js=view.keep)
+    wanted = [(3072, 70.0, "医药养生", 0), (3072, 0.0, "兵法军事", 1), (3072, 100.0, "佛道", 2)]
+    for values, button in zip(wanted, examples, strict=True):
+        outcome = [bench.document, status, bench.task, bench.label]
+        made = button.click(guard(partial(_made, values)), None, outcome, **QUIET)
+        running.append(made.success(*finding, **QUIET))
+    text.pick(chosen, [bench.document], passage, **QUIET)
+    running.append(go.click(guard(slide), [*who, passage, *order], [moving, moving_status], **QUIET))
+    stop.click(lambda: tr("已停止。", "Stopped."), None, status, cancels=running, **QUIET)
+
+
+def _made(values: tuple) -> Iterator[list]:
+    """(document, status, task, label) of an example."""
+    for made, _, said in make(*values):
+        yield [made, said, "genre", ""]

@@ -1,0 +1,352 @@
+"""Read anything: a document comes in, its tokens are counted, and five readings answer side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+
+from shared import page as parts
+from shared.experiment import InputError, from_values
+from shared.i18n import markup, pick, prose, tr
+from shared.live import Latest
+from shared.page import Page, guard, knob_value, latest
+from spaces.long_document import figures
+from spaces.long_document.documents import MOST_BYTES, check_text, read_file
+from spaces.long_document.generator import EVIDENCE, compose
+from spaces.long_document.reader import Reader, load_named
+from spaces.long_document.readings import CLOCK, Reading, fine_tuned, perform_named
+from spaces.long_document.settings import LIMITS, READINGS, Example, Read
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
+EVERY = 0.2  # seconds between two pictures
+SHOWN = 20_000  # characters in the box; the whole is kept beside it
+TASKS = [(tr("法规出自哪里（7 地）", "province of a regulation (7)"), "province"),
+         (tr("古文属于哪类（12 类）", "genre of a classical text (12)"), "genre")]  # fmt: skip
+OTHERS = tr("这个模型的标签", "this model's labels")
+TRY = [  # label, what the example is
+    (tr("一回书：4,096 词元", "a chapter: 4,096 tokens"), {"tokens": 4096}),
+    (tr("证据藏在开头", "evidence at the beginning"), {"tokens": 8192, "place": 0.0}),
+    (tr("证据藏在末尾", "evidence at the end"), {"tokens": 8192, "place": 100.0}),
+    (tr("一整本书：262,144 词元", "a whole book: 262,144 tokens"), {"tokens": 262_144}),
+]
+FORMATS = [".txt", ".md", ".html", ".htm", ".pdf", ".docx"]
+EXPLANATION = prose(
+    r"""**怎么做到的。** 训练过的位置只有 $p_1\dots p_n$，$n=512$。令 $u=(p-\alpha p_1)/(1-\alpha)$，
+$$q_{(i-1)n+j}=\alpha u_i+(1-\alpha)u_j,$$
+前 $n$ 个原封不动，总共 $n^2=262{,}144$ 个。注意力是精确的，但一块一块地算：除了三个 (n, d) 张量，
+没有随长度增长的东西。
+
+**五种读法。** 截断只看开头；滑动窗口把各窗口的打分平均，窗口之间互不相见；整篇一次读完。
+Performer 与 Taylor 把别的注意力塞进用 softmax 训练的权重，不微调就会读坏——表里就是坏了多少。
+
+**默认模型**只认两件事：中国地方性法规出自哪个省市（地名已遮住）、古文属于哪一类。别的文章它也会硬给一个标签。
+结果不能当法律或医疗意见。""",
+    r"""**How.** Only $p_1\dots p_n$, $n=512$, were trained. With $u=(p-\alpha p_1)/(1-\alpha)$,
+$$q_{(i-1)n+j}=\alpha u_i+(1-\alpha)u_j$$
+leaves the first $n$ as they were and makes $n^2=262{,}144$. Attention is exact, but computed block by block: nothing
+but three tensors (n, d) grows with the length.
+
+**Five readings.** Cutting sees the beginning; a sliding window averages the scores of windows that never see one
+another; the whole is read at once. Performer and Taylor put other attention under weights that were trained with
+softmax: without fine-tuning they misread, and the table shows by how much.
+
+**The default model** knows two things: which province a Chinese local regulation comes from (names of places are
+masked), and the genre of a classical text. Any other text gets one of these labels too. Nothing here is legal or
+medical advice.""",
+)
+START = tr(
+    "粘贴一篇、上传一个文件，或点上面的例子；再按“读”。",
+    "Paste a text, upload a file, or press an example above; then press “Read”.",
+)
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a visitor brought."""
+
+    text: str = ""
+    name: str = ""
+    evidence: tuple[int, int] | None = None
+    """Where a generated book hides its passage, characters."""
+
+    def __deepcopy__(self, memo) -> Document:
+        return self
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the other views need of this one: the document and the model that reads it."""
+
+    document: gr.State
+    model: gr.Textbox
+    task: gr.Radio
+    label: gr.State
+    """The label that the last whole reading gave."""
+
+
+def bring(path: str | None) -> list:
+    """A file becomes the document."""
+    if not path:
+        return [gr.skip()] * 2
+    file = Path(path)
+    if file.stat().st_size > MOST_BYTES:
+        raise InputError(file.name, "超过 20 MB。", "is larger than 20 MB.")
+    document = Document(read_file(file.name, file.read_bytes()), file.name)
+    return [document, shown(document)]
+
+
+def shown(document: Document) -> dict:
+    """What the box shows of a document: all, or the beginning of a book."""
+    if len(document.text) <= SHOWN:
+        return gr.update(value=document.text, interactive=True)
+    return gr.update(value=document.text[:SHOWN] + "……", interactive=False)
+
+
+def pasted(text: str) -> Document:
+    """What is in the box is the document."""
+    return Document(text or "")
+
+
+def make(tokens: float, place: float, genre: str, seed: float) -> Iterator[list]:
+    """A generated book becomes the document: (document, box, status)."""
+    example = Example(tokens, place, genre, seed)
+    yield [gr.skip(), gr.skip(), tr(f"正在写 {example.tokens:,} 个词元……", f"writing {example.tokens:,} tokens…")]
+    reader = load_named()
+    text, where = compose(lambda part: len(reader.tokenizer(part, verbose=False).input_ids), example)
+    name = pick(tr("写出来的书", "a composed book"), "en")
+    document = Document(text, name, where)
+    yield [document, shown(document), ""]
+
+
+def count(document: Document, *values) -> Iterator[str]:
+    """Tokens and, once a short reading has been timed, the seconds of each chosen reading."""
+    if not document.text.strip():
+        yield START
+        return
+    settings = from_values(Read, values)
+    reader = load_named(settings.model)
+    check_text(document.text)
+    tokens = reader.encode(document.text).shape[1]
+    yield told(document, reader, tokens, None)
+    yield told(document, reader, tokens, [CLOCK.seconds(reader, r, tokens, settings.stride) for r in settings.readings])
+
+
+def told(document: Document, reader: Reader, tokens: int, seconds: list[float] | None) -> str:
+    """The sentence about a document that is not read yet."""
+    trained = getattr(reader.model.config, "max_position_embeddings", 512)
+    seen = min(1.0, trained / tokens)
+    name = f"<b>{html.escape(document.name)}</b> · " if document.name else ""
+    zh = f"{name}{len(document.text):,} 字 = <b>{tokens:,}</b> 个词元；前 {trained} 个只占 {seen:.1%}。"
+    en = f"{name}{len(document.text):,} characters = <b>{tokens:,}</b> tokens; the first {trained} are {seen:.1%}."
+    if seconds is not None:
+        total = lasting(sum(seconds))
+        zh, en = f"{zh}所选读法共约 {total[0]}。", f"{en} The chosen readings take about {total[1]}."
+    return markup(zh, en)
+
+
+def lasting(seconds: float) -> tuple[str, str]:
+    """Seconds in words, Chinese and English."""
+    if seconds < 90:
+        value = f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}"
+        return f"{value} 秒", f"{value} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} 分钟", f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} 小时", f"{seconds / 3600:.1f} hours"
+
+
+def answer(document: Document, *values) -> Iterator[list]:
+    """(figure, table, verdict, status, label of the whole) while the readings come in."""
+    settings = from_values(Read, values)
+    yield [gr.skip(), gr.skip(), gr.skip(), parts.progress(0, tr("载入模型", "loading the model")), gr.skip()]
+    reader = load_named(settings.model)
+    ids = reader.encode(document.text)
+    done: list[Reading] = []
+    for name, source, key in _planned(settings):
+        foretold = CLOCK.seconds(reader, name, ids.shape[1], settings.stride)
+        drawn = began = time.perf_counter()
+        for share, reading in perform_named(source, ids, settings.task, name, settings.stride):
+            if share < 1 and time.perf_counter() - drawn < EVERY:
+                continue
+            drawn = time.perf_counter()
+            so_far = [*done, dataclasses.replace(reading, name=key)] if reading else done
+            yield [*pictures(so_far), _progress(key, share, drawn - began, foretold), _label(done)]
+        done.append(dataclasses.replace(reading, name=key))
+        CLOCK.correct(reader, name, reading.tokens, reading.seconds)
+    yield [*pictures(done), "", _label(done)]
+
+
+def _planned(settings: Read) -> Iterator[tuple[str, str, str]]:
+    """(reading, model, name shown): a fine-tuned version follows the damaged one, where it is there."""
+    for name in settings.readings:
+        yield name, settings.model, name
+        tuned = fine_tuned(name) if not settings.model else None
+        if tuned:
+            yield name, str(tuned), f"{name}+"
+
+
+def _label(done: list[Reading]) -> str:
+    whole = next((r for r in done if r.name == "whole"), None)
+    return whole.label if whole else (done[-1].label if done else "")
+
+
+def _progress(name: str, share: float, seconds: float, foretold: float) -> str:
+    left = lasting(max(foretold * (1 - share), seconds / share * (1 - share) if share > 0.05 else foretold))
+    zh, en = (pick(figures.reading_name(name), language) for language in ("zh", "en"))
+    return parts.progress(share, tr(f"{zh} {share:.0%}，还要约 {left[0]}", f"{en} {share:.0%}, about {left[1]} to go"))
+
+
+def pictures(readings: list[Reading]) -> list:
+    """Figure, table, sentence."""
+    return [figures.readings_figure(readings), table(readings), verdict(readings)]
+
+
+def verdict(readings: list[Reading]) -> str:
+    """What the readings agree on."""
+    if not readings:
+        return START
+    labels = {r.label for r in readings}
+    last = next((r for r in readings if r.name == "whole"), readings[-1])
+    label = html.escape(last.label)
+    zh = f"{pick(figures.reading_name(last.name), 'zh')}：<b>{label}</b>（{last.confidence:.0%}）"
+    en = f"{pick(figures.reading_name(last.name), 'en')}: <b>{label}</b> ({last.confidence:.0%})"
+    if len(readings) > 1:
+        agree = len(labels) == 1
+        zh += "，各种读法一致。" if agree else "，读法之间<b class='bad'>不一致</b>。"
+        en += "; the readings agree." if agree else "; the readings <b class='bad'>disagree</b>."
+    else:
+        zh, en = zh + "。", en + "."
+    return markup(zh, en)
+
+
+def table(readings: list[Reading]) -> str:
+    """Label, confidence, tokens, seconds, memory of each."""
+    if not readings:
+        return ""
+    heads = (
+        tr("读法", "reading"), tr("标签", "label"), tr("把握", "confidence"), tr("词元", "tokens"), tr("秒", "seconds"),
+        tr("峰值内存 MB", "peak MB"),
+    )  # fmt: skip
+    rows = "".join(
+        f"<tr><td>{figures.reading_name(r.name)}</td><td>{html.escape(r.label)}</td><td>{r.confidence:.1%}</td>"
+        f"<td>{r.tokens:,}</td><td>{r.seconds:.2f}</td><td>{r.peak_mb:,.0f}</td></tr>"
+        for r in readings
+    )
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    return f'<div class="kx-scroll"><table class="kx-table kx-columns"><tr>{head}</tr>{rows}</table></div>'
+
+
+def choices(model: str) -> dict:
+    """The tasks of another model."""
+    reader = load_named(model)
+    named = [(next((text for text, name in TASKS if name == task), OTHERS), task) for task in reader.tasks]
+    return gr.update(choices=named, value=named[0][1])
+
+
+def stopped() -> str:
+    """What is read so far stays."""
+    return tr("已停止；读完的和读到一半的都留着。", "Stopped; what was read stays.")
+
+
+def build(page: Page, tabs: gr.Tabs) -> Bench:
+    """Draw the view."""
+    default, document, label = Read(), gr.State(Document()), gr.State("")
+    knobs: dict[str, gr.components.Component] = {}
+    with gr.Row(elem_classes="kx-try"):
+        presets = [gr.Button(text, size="sm") for text, _ in TRY]
+    with gr.Row():
+        with gr.Column(scale=1, min_width=300):
+            box = gr.Textbox(
+                label=tr("文档", "document"),
+                placeholder=START,
+                lines=9,
+                max_lines=14,
+                elem_id="long-text",
+            )
+            with gr.Row(elem_classes="kx-controls"):
+                upload = gr.UploadButton(
+                    tr("上传文件", "Upload a file"), file_types=FORMATS, elem_id="long-upload", min_width=110, size="md"
+                )
+                start = gr.Button(tr("读", "Read"), variant="primary", elem_id="long-read", min_width=90)
+                stop = gr.Button(tr("停止", "Stop"), elem_id="long-stop", min_width=80)
+            formats = (
+                "txt · md · html · pdf · docx，20 MB，200 万字",
+                "txt · md · html · pdf · docx, 20 MB, 2 M characters",
+            )
+            gr.HTML(f'<p class="kx-note">{tr(*formats)}</p>')
+            counted = parts.verdict(START)
+            knobs["task"] = gr.Radio(TASKS, value=default.task, label=tr("判断什么", "what is asked"))
+            options = [(figures.READING_NAMES[name], name) for name in READINGS]
+            knobs["readings"] = gr.CheckboxGroup(options, value=list(default.readings), label=tr("读法", "readings"))
+        with gr.Column(scale=1, min_width=300):
+            chart = parts.figure(figures.readings_figure([]))
+            said = parts.verdict(START)
+            results = gr.HTML()
+            with gr.Row(elem_classes="kx-controls"):
+                status = parts.status()
+                clear = gr.Button(tr("清空", "Clear"), size="sm", min_width=70, scale=0)
+                link = page.link_button("read")
+    with gr.Accordion(tr("写一本书，把证据藏进去", "Compose a book and hide the evidence"), open=False):
+        maker = _maker()
+        compose_it = gr.Button(tr("写", "Compose"), elem_id="long-compose", min_width=90)
+    with gr.Accordion(tr("更多旋钮：模型、窗口", "More knobs: model, windows"), open=False):
+        knobs["model"] = gr.Textbox(
+            default.model,
+            label=tr(
+                "模型（空：内置；也可填分类器的文件夹或 Hugging Face 名称）",
+                "model (empty: embedded; or a folder or hub name of a classifier)",
+            ),  # fmt: skip
+            max_lines=1,
+        )
+        knobs["stride"] = parts.slider(
+            *LIMITS["stride"],
+            value=default.stride,
+            step=32,
+            label=tr("滑动窗口的步长（词元）", "stride of the windows (tokens)"),
+        )
+    gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
+
+    order = [knobs[f.name] for f in dataclasses.fields(Read)]
+    runs = gr.State(Latest())
+    view = page.view("read", Read, knobs, link, tabs=tabs)
+    counting = (latest(guard(count)), [runs, document, *order], counted)
+    counts = [upload.upload(guard(bring), upload, [document, box], **QUIET).success(*counting, **QUIET)]
+    counts.append(box.input(pasted, box, document, trigger_mode="always_last", **QUIET).then(*counting, **QUIET))
+    changed = [knobs["readings"].input, knobs["stride"].input]
+    counts.append(gr.on(changed, *counting, trigger_mode="always_last", **QUIET))
+    counts.append(knobs["model"].submit(guard(choices), knobs["model"], knobs["task"], **QUIET))
+    made = (guard(make), maker, [document, box, status])
+    asks = compose_it.click(*made, **QUIET).success(*counting, **QUIET)
+    for (_, changes), button in zip(TRY, presets, strict=True):
+        values = [knob_value(v) for v in dataclasses.astuple(Example(**changes))]
+        asked = button.click(lambda v=values: [*v, "genre"], None, [*maker, knobs["task"]], **QUIET)
+        asked.then(*made, **QUIET).success(*counting, **QUIET)
+    outputs = [chart, results, said, status, label]
+    reading = start.click(guard(answer), [document, *order], outputs, **QUIET)
+    start.click(None, order, None, js=view.keep)
+    stop.click(stopped, None, status, cancels=[reading, asks], **QUIET)
+    clear.click(
+        lambda: [Document(), gr.update(value="", interactive=True), START, *pictures([]), "", ""],
+        None,
+        [document, box, counted, chart, results, said, status, label],
+        **QUIET,
+    )
+    return Bench(document, knobs["model"], knobs["task"], label)
+
+
+def _maker() -> list:
+    """The knobs of the generator, in the order of Example's fields."""
+    default = Example()
+    length, place = tr("长度（词元）", "length (tokens)"), tr("证据的位置（%）", "place of the evidence (%)")
+    with gr.Row():
+        return [
+            parts.slider(*LIMITS["tokens"], value=default.tokens, step=512, label=length),
+            parts.slider(*LIMITS["place"], value=default.place, step=1, label=place),
+            gr.Dropdown(list(EVIDENCE), value=default.genre, label=tr("证据的类别", "genre of the evidence")),
+            gr.Number(default.seed, precision=0, label=tr("随机种子", "seed")),
+        ]
