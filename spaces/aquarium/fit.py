@@ -84,9 +84,7 @@ class Fit:
         return [{e.name: math.exp(x) for e, x in zip(self.estimates, row, strict=True)} for row in logs]
 
 
-def fit(
-    tank: Tank, readings: Readings, free: Sequence[str] = DEFAULT_FREE, report: Report = lambda share: None
-) -> Fit:
+def fit(tank: Tank, readings: Readings, free: Sequence[str] = DEFAULT_FREE, report: Report = lambda share: None) -> Fit:
     """The best fit of the named parameters; the tank's days are set to those of the readings.
 
     `report` is told a share done, 0 … 1, before each simulation.

@@ -247,7 +247,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         button.click(lambda: "", None, readings, **QUIET)
     runs += presets(made[len(EXAMPLES) :], TRY, Mine, view, planning)
     gr.on([k.input for k in (readings, *order)], lambda: CHANGED, None, status, **QUIET)
-    stop.click(halted, [latest_run], status, cancels=runs, **QUIET)
+    stop.click(None, cancels=runs, api_visibility="private").then(halted, [latest_run], status, **QUIET)
 
 
 def halted(runs: Latest) -> str:
