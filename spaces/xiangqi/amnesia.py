@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
+from transformers import PreTrainedModel
 
 from shared import accelerator
 from spaces.xiangqi.api import weights
@@ -130,14 +132,19 @@ def distance(p: torch.Tensor, q: torch.Tensor) -> Distance:
 
 
 def forget(moves: tuple[int, ...], style: str, plies: int, seed: int) -> Forgetting:
-    """What both models say in the position after `moves`, by every way that there is."""
+    """What both models say in the position after `moves`, by every way that there is; remembered."""
     check_line(moves)
+    both = tuple(weights(level) for level in ("article", "sighted"))  # before the device's turn
+    return _remembered(both, moves, style, plies, seed)
+
+
+@lru_cache(maxsize=64)
+def _remembered(both: tuple[PreTrainedModel, ...], moves: tuple[int, ...], style: str, plies: int,
+                seed: int) -> Forgetting:
     draws: dict[str, list[tuple[int, ...]]] = {"played": [moves]}
     for way, draw in (("transposed", lambda s: transposed(moves, s)), ("detour", lambda s: detour(moves, plies, s))):
         found = dict.fromkeys(line for s in range(DRAWS) if (line := draw(seed + s)) is not None)
         draws |= {way: list(found)} if found else {}
-    for level in ("article", "sighted"):
-        weights(level)  # before the device's turn
     heard, apart = _forget(draws, STYLES.index(style))
     return Forgetting({way: lines[0] for way, lines in draws.items()} | {"fen": None}, heard, apart)
 

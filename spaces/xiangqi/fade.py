@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import nn
@@ -98,9 +99,13 @@ def sighted_attention(model: SightedModel, position: Position, style: int) -> At
 def look_back(moves: tuple[int, ...], style: str) -> dict[str, Attention]:
     """The attention of both models at the end of a line."""
     check_line(moves)
-    for name in MODELS:
-        eager(name)  # before the device's turn
-    return _look_back(moves, STYLES.index(style))
+    both = tuple(eager(name) for name in MODELS)  # before the device's turn
+    return _remembered(both, moves, STYLES.index(style))
+
+
+@lru_cache(maxsize=64)
+def _remembered(both: tuple[nn.Module, ...], moves: tuple[int, ...], style: int) -> dict[str, Attention]:
+    return _look_back(moves, style)
 
 
 def eager(name: str) -> nn.Module:

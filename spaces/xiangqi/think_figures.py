@@ -82,7 +82,7 @@ def attention_bars(seen: Mapping[str, Attention], chosen: Mapping[str, int]) -> 
         plots.axis(tr("注意力份额（%）", "share of attention (%)"), (0, None)), layers,
         caption=tr("所选的头各把多少注意力给了哪一着；0 是开头的占位符或开局局面，注意力没处放时常停在那里。",
                    "How much attention the chosen heads give to each ply. 0 is the padding before the text, or the "
-                   "first position: attention often rests there when it has nowhere to go."), aspect=0.42)
+                   "first position: attention often rests there when it has nowhere to go."), aspect=0.3)
 
 
 # ---- the believed board
