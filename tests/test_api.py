@@ -7,6 +7,17 @@ import json
 import pytest
 from gradio_client import Client
 
+import app
+
+PROMISED = {
+    "simsiam": "/simsiam_train",
+    "aquarium": "/aquarium_simulate",
+    "attention": "/attention_error",
+    "long_document": "/classify_document",
+    "chat": "/chat",
+    "gradient_flow": "/gradient_flow",
+    "xiangqi": "/xiangqi_move",
+}
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
@@ -67,6 +78,28 @@ def test_gradient_flow_names_what_is_wrong(client):
             client.predict(bad, api_name="/gradient_flow")
 
 
+def test_aquarium_simulate_gives_a_history_and_its_alarms(client):
+    settings = {"days": 40, "stocking_day": 0, "temperature": 26, "parameters": {"ration": 0.008}}
+    out = client.predict(json.dumps(settings), api_name="/aquarium_simulate")
+    series = ("day", "tan", "nh3", "no2", "no3", "oxygen", "bed_oxygen", "alkalinity_used")
+    assert {len(out[name]) for name in series} == {len(out["day"])} and out["day"][-1] == 40
+    assert out["day"][out["tan"].index(max(out["tan"]))] < out["day"][out["no2"].index(max(out["no2"]))]
+    assert {"nh3", "no2"} <= {a["name"] for a in out["alarms"] if a["level"] == "harm"}
+    assert abs(out["imbalance"]) < 1e-6 and "measured nothing" in out["note"]
+
+
+def test_aquarium_simulate_names_what_is_wrong(client):
+    for bad, field in [
+        ('{"ph": 12}', "ph"),
+        ('{"removed": "fish"}', "removed"),
+        ('{"parameters": {"luck": 1}}', "luck"),
+        ('{"days": 1e9}', "days"),
+    ]:
+        with pytest.raises(Exception, match=field) as caught:
+            client.predict(bad, api_name="/aquarium_simulate")
+        assert "\n" not in str(caught.value).strip()
+
+
 def test_only_promised_names_are_offered(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/simsiam_train", "/gradient_flow"}
+    assert set(named) == {PROMISED[slug] for slug in app.SLUGS}
