@@ -3,10 +3,10 @@
     state = start(Dropin())
     state, frames = advance(state, settings, 50)       # {variant: [Frame, …]}
 
-The claim (archives/7921): a trained model's softmax cannot simply be replaced by Performer; it takes fine-tuning. Nothing is
-shipped: the Transformer learns its task in front of the visitor (spaces/attention/tasks.py), then every variant goes
-on from the same weights with the same batches. Controls: softmax that goes on, and linear attention from scratch with
-as many steps as the fine-tuning.
+The claim (archives/7921): a trained model's softmax cannot simply be replaced by Performer; it takes fine-tuning.
+Nothing is shipped: the Transformer learns its task in front of the visitor (spaces/attention/tasks.py), then every
+variant goes on from the same weights with the same batches. Controls: softmax that goes on, and linear attention from
+scratch with as many steps as the fine-tuning.
 
 Try first: `python -m spaces.attention.dropin --task recall`.
 """
@@ -26,7 +26,7 @@ from shared import accelerator
 from shared.experiment import choice, choices, number
 from shared.random_features import DRAWS, KINDS, Features
 from spaces.attention.small import Small
-from spaces.attention.tasks import TASKS, Batch, draw, test, vocabulary
+from spaces.attention.tasks import TASKS, Batch, draw, held_out, vocabulary
 from spaces.attention.threads import one_thread
 
 SCRATCH = "_scratch"
@@ -35,8 +35,8 @@ CHOICES = {"task": TASKS, "draw": DRAWS}
 LIMITS = {
     "pairs": (4, 64),
     "features": (2, 1024),
-    "pretrain": (10, 3000),
-    "finetune": (10, 3000),
+    "pretrain": (1, 3000),
+    "finetune": (1, 3000),
     "batch_size": (4, 128),
     "rate": (1e-5, 0.1),
     "seed": (0, 2**31 - 1),
@@ -136,18 +136,18 @@ def advance(state: State, settings: Dropin, steps: int) -> tuple[State, dict[str
     frames: dict[str, list[Frame]] = {}
     with one_thread():
         lanes = {name: _Lane(name, state, settings) for name in state.weights}
-        trained, held_out = state.trained, test(settings.task, settings.pairs, settings.seed)
+        trained, tested = state.trained, held_out(settings.task, settings.pairs, settings.seed)
         for step in range(state.step + 1, state.step + steps + 1):
             if step == settings.pretrain + 1:
                 trained = _copied(lanes["softmax"].network.state_dict())
                 lanes = _swapped(trained, lanes["softmax"], settings)
                 for name, lane in lanes.items():
-                    frames.setdefault(name, []).append(lane.frame(step - 1, held_out))
+                    frames.setdefault(name, []).append(lane.frame(step - 1, tested))
             batch = draw(settings.task, settings.batch_size, settings.pairs, settings.seed, step)
             for name, lane in lanes.items():
                 lane.step(batch)
                 if step % EVERY == 0 or step == settings.steps:
-                    frames.setdefault(name, []).append(lane.frame(step, held_out))
+                    frames.setdefault(name, []).append(lane.frame(step, tested))
     weights = {name: _copied(lane.network.state_dict()) for name, lane in lanes.items()}
     optimizers = {name: _copied(lane.optimizer.state_dict()) for name, lane in lanes.items()}
     return State(state.step + steps, settings, weights, optimizers, trained), frames
@@ -204,17 +204,17 @@ def damage(state: State, report: Callable[[float], None] = lambda share: None) -
     """Accuracy without fine-tuning: kind → for each of COUNTS one value a draw; and "softmax", "taylor", one value."""
     settings, out = state.settings, {}
     network = make(settings, state.trained or state.weights["softmax"]).to(accelerator.device())
-    held_out, done = test(settings.task, settings.pairs, settings.seed), 0
+    tested, done = held_out(settings.task, settings.pairs, settings.seed), 0
     with one_thread():
         for name in ("softmax", "taylor"):
-            out[name] = [[score(network, held_out, how(name, settings))[1]]]
+            out[name] = [[score(network, tested, how(name, settings))[1]]]
         for kind in KINDS:
             out[kind] = []
             for count in COUNTS:
                 found = []
                 for seed in range(DAMAGE_SEEDS):
                     features = Features(kind, settings.draw, count, settings.seed + 100 * seed)
-                    found.append(score(network, held_out, {"backend": "performer", "features": features})[1])
+                    found.append(score(network, tested, {"backend": "performer", "features": features})[1])
                     done += 1
                     report(done / (len(KINDS) * len(COUNTS) * DAMAGE_SEEDS))
                 out[kind].append(found)
@@ -240,8 +240,8 @@ def main() -> None:
     asked = parser.parse_args()
     rows = []
     for seed in range(asked.seeds):
-        settings = Dropin(asked.task, tuple(asked.variants.split(",")), features=asked.features, pretrain=asked.pretrain,
-                          finetune=asked.finetune, seed=seed)  # fmt: skip
+        given = {name: getattr(asked, name) for name in ("task", "features", "pretrain", "finetune")}
+        settings = Dropin(variants=tuple(asked.variants.split(",")), seed=seed, **given)
         state, frames = advance(start(settings), settings, settings.steps)
         for name in settings.variants:
             path = [f for f in frames[name] if f.step >= settings.pretrain]

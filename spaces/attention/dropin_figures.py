@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from shared import plots
 from shared.i18n import pick, tr
+from shared.random_features import KINDS as FEATURES
 from spaces.attention.dropin import COUNTS, SCRATCH, VARIANTS, Dropin, Frame
 from spaces.attention.error_figures import COLOURS, KINDS, whiskers
 from spaces.attention.tasks import CHANCE
@@ -38,16 +39,16 @@ Frames = Mapping[str, Sequence[Frame]]
 def curve(frames: Frames, settings: Dropin) -> str:
     """Accuracy of every variant against the step, the swap marked."""
     chance = CHANCE[settings.task]
-    layers = [plots.rule("hline", chance, name=tr(f"瞎猜 {chance:.0%}", f"guessing {chance:.0%}"), dash=True)]
+    said = tr(f"瞎猜 {chance:.0%}", f"guessing {chance:.0%}")
+    layers = [plots.rule("hline", chance, name=said, dash=True)]
     layers.append(plots.rule("vline", settings.pretrain, tr("换掉 softmax", "softmax goes"), dash=True))
     for variant, run in frames.items():
         style = STYLES[variant]
         layers.append(plots.line([f.step for f in run], [f.accuracy for f in run], NAMES[variant], **style))
     caption = tr(
-        "竖线左边用 softmax 训练；在竖线处换上线性注意力，准确率掉到哪里？微调多少步才回来？虚线：不借旧权重，从零学起。",
-        "Left of the line trained with softmax; at the line linear attention moves in. How far does accuracy fall, "
-        "and how "
-        "many steps bring it back? Dashed: the same attention from scratch.",
+        "竖线左边用 softmax 训练；在竖线处换上线性注意力，准确率掉到哪里？微调多少步才回来？虚线：从零学起。",
+        "Left of the line trained with softmax; at the line linear attention moves in. How far does accuracy fall, and "
+        "how many steps bring it back? Dashed: the same attention from scratch.",
     )
     x = plots.axis(tr("步", "step"), (0, settings.steps), whole=True)
     y = plots.axis(tr("准确率（没见过的）", "accuracy (held out)"), (0, 1.03))
@@ -62,9 +63,7 @@ def damage_figure(found: Mapping[str, Sequence[Sequence[float]]] | None, task: s
             said = NAMES[name] if name == "taylor" else "softmax"
             look = {k: v for k, v in STYLES[name].items() if k != "dash"}
             layers.append(plots.line([places[0], places[-1]], [found[name][0][0]] * 2, said, **look))
-        for kind in KINDS:
-            if kind not in found:
-                continue
+        for kind in filter(found.__contains__, FEATURES):
             means = [sum(values) / len(values) for values in found[kind]]
             layers.append(plots.line(places, means, NAMES[kind], COLOURS[kind]))
             layers.append(whiskers(places, [(min(values), max(values)) for values in found[kind]], COLOURS[kind]))

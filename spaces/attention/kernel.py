@@ -75,7 +75,7 @@ def projections(dim: int, draws: int, how: str, repeats: int, random: np.random.
 
 
 def chi_quantile(u: np.ndarray, dim: int) -> np.ndarray:
-    """The norm that a Gaussian in `dim` dimensions stays below with probability u, to 10⁻⁵: by a table, but for tails."""
+    """The norm that a Gaussian in `dim` dimensions stays below with probability u, to 10⁻⁵: a table but for tails."""
     norms = np.interp(u, GRID, _table(dim))
     tails = (u < TAIL) | (u > 1 - TAIL)
     norms[tails] = np.sqrt(2 * gammaincinv(dim / 2, u[tails]))

@@ -6,9 +6,9 @@ get the same number of features, 1 + d + d(d+1)/2, unless another is asked for. 
 with its n × n matrix, for the memory that fused kernels save.
 
 Memory is counted exactly, allocation by allocation, as torch's own profiler reports them (on CUDA by its allocator),
-beyond q, k and v: neither other visitors nor what the process kept from before matter. Time is the best of several runs, and
-other work on the machine does matter: least with one thread, for two that wait for each other on busy cores may take
-thirty times as long.
+beyond q, k and v: neither other visitors nor what the process kept from before matter. Time is the best of several
+runs, and other work on the machine does matter: least with one thread, for two that wait for each other on busy cores
+may take thirty times as long.
 
 Try first: `python -m spaces.attention.pay --longest 8192`.
 """
@@ -95,13 +95,17 @@ class Row:
 
 @accelerator.run(duration=120)
 def measure(settings: Pay) -> Iterator[Row]:
-    """Row by row, the shorter lengths first; a client that leaves ends it after the present row."""
+    """Row by row, the shorter lengths first; each again after the others of its length, the better time counts.
+
+    A client that leaves ends it after the present row.
+    """
     last: dict[str, Row] = {}
     for length in settings.lengths:
-        for backend in settings.backends:
-            if not too_much(settings, backend, length, last.get(backend)):
+        chosen = [b for b in settings.backends if not too_much(settings, b, length, last.get(b))]
+        for again in (False, True):
+            for backend in chosen:
                 with one_thread() if settings.threads == "one" else nullcontext():
-                    last[backend] = row(settings, backend, length)
+                    last[backend] = row(settings, backend, length, last[backend] if again else None)
                 yield last[backend]
 
 
@@ -113,8 +117,8 @@ def too_much(settings: Pay, backend: str, length: int, before: Row | None) -> bo
     return before is not None and before.seconds * (length / before.length) ** power > ROW_SECONDS
 
 
-def row(settings: Pay, backend: str, length: int) -> Row:
-    """One backend measured at one length."""
+def row(settings: Pay, backend: str, length: int, before: Row | None = None) -> Row:
+    """One backend measured at one length, or measured again."""
     device = accelerator.device()
     random = torch.Generator().manual_seed(settings.seed)
     q, k, v = (torch.randn(1, settings.heads, length, settings.dim, generator=random).to(device) for _ in range(3))
@@ -123,9 +127,9 @@ def row(settings: Pay, backend: str, length: int) -> Row:
         with torch.no_grad():
             return forward(q, k, v, backend, settings)
 
-    used = peak_bytes(run)  # draws ω and starts the threads as well
+    used = before.bytes if before else peak_bytes(run)  # which draws ω and starts the threads as well
     times: list[float] = []
-    while len(times) < 2 or (len(times) < 10 and sum(times) < 0.5):
+    while len(times) < 2 or (len(times) < 8 and sum(times) < 0.3):
         began = time.perf_counter()
         run()
         if device.type == "cuda":
@@ -133,7 +137,7 @@ def row(settings: Pay, backend: str, length: int) -> Row:
         times.append(time.perf_counter() - began)
         if times[-1] > 1.0:
             break
-    return Row(backend, length, min(times), used)
+    return Row(backend, length, min([*times, *([before.seconds] if before else [])]), used)
 
 
 def forward(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, backend: str, settings: Pay) -> torch.Tensor:
@@ -170,7 +174,7 @@ def peak_bytes(run) -> int:
 
 
 def crossover(rows: Sequence[Row], one: str, two: str, field: str = "seconds") -> float | None:
-    """The length from which `one` stays below `two`, by log-log interpolation between measured ones; None: never yet."""
+    """The length from which `one` stays below `two`, by log-log interpolation between measured; None: never."""
     values = {name: {r.length: getattr(r, field) for r in rows if r.backend == name} for name in (one, two)}
     shared = sorted(set(values[one]) & set(values[two]))
     gaps = [math.log(values[one][n] / values[two][n]) for n in shared]
@@ -194,9 +198,8 @@ def main() -> None:
     parser.add_argument("--threads", choices=("one", "all"), default=Pay.threads)
     settings = Pay(**vars(parser.parse_args()))
     print(f"{settings}, {settings.count} features, {accelerator.describe()['name']}, torch {torch.__version__}")
-    rows = []
-    for found in measure(settings):
-        rows.append(found)
+    rows = list({(r.length, r.backend): r for r in measure(settings)}.values())
+    for found in rows:
         print(
             f"{found.length:7d} {found.backend:10s} {found.seconds * 1e3:10.2f} ms {found.bytes / 2**20:10.2f} MiB",
             flush=True,

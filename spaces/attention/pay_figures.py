@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from shared import plots
-from shared.i18n import tr
+from shared.i18n import pick, tr
 from spaces.attention.pay import BACKENDS, Pay, Row, crossover
 
 NAMES = {
@@ -30,7 +30,9 @@ def time_figure(rows: Sequence[Row], settings: Pay) -> str:
     layers = _lines(rows, lambda r: r.seconds * 1e3)
     for name in ("performer", "taylor"):
         if place := crossover(rows, name, "auto"):
-            layers.append(plots.rule("vline", math.log10(place), f"{place:,.0f}", STYLES[name]["color"], dash=True))
+            who = [pick(NAMES[name], language) for language in ("zh", "en")]
+            said = tr(f"{who[0]} 从 {place:,.0f} 起更快", f"{who[1]} faster from {place:,.0f}")
+            layers.append(plots.rule("vline", math.log10(place), "", STYLES[name]["color"], name=said, dash=True))
     layers.append(plots.rule("vline", math.log10(ARTICLE), name=tr("文章：约 5,000", "the article: some 5,000")))
     caption = tr(
         "一次前向的时间（毫秒，两轴对数）：竖虚线是线性开始划算的长度，灰线是文章说的约 5,000。",

@@ -24,7 +24,7 @@ TESTED = 597
 
 @dataclass(frozen=True)
 class Batch:
-    """tokens (B, L, K), ids whose embeddings are added; labels (B, Q), of the last Q places, or of the mean if Q is 1."""
+    """tokens (B, L, K), ids whose embeddings are added; labels (B, Q), of the last Q places, or the mean if Q = 1."""
 
     tokens: torch.Tensor
     labels: torch.Tensor
@@ -66,7 +66,7 @@ def draw(task: str, batch: int, pairs: int, seed: int, step: int) -> Batch:
     return recall(batch, pairs, random) if task == "recall" else digits(batch, random)
 
 
-def test(task: str, pairs: int, seed: int) -> Batch:
+def held_out(task: str, pairs: int, seed: int) -> Batch:
     """What is never trained on: fresh sequences, or the last TESTED images."""
     if task == "recall":
         return recall(64, pairs, torch.Generator().manual_seed(seed * 1_000_003 + 999_983))

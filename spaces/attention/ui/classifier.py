@@ -53,7 +53,8 @@ gradient). Each run is a split; errors are standard errors between them, differe
 come with scikit-learn, test samples never train, label noise is added to training labels only.
 
 **The hunch**: $e^x$ grows so fast that classifiers get too sure; would a polynomial do better? Look at how confidence
-is spread, at ECE, and at the confidence of wrong answers. A high ECE need not be overconfidence: order 2 is too timid.""",
+is spread, at ECE, and at the confidence of wrong answers. A high ECE need not be overconfidence: order 2 is too
+timid.""",
 )
 
 

@@ -41,10 +41,10 @@ EXPLANATION = prose(
 
 文章说权重不能直接换、要微调。这里任务很小，不代表大模型恢复得同样快；代表的是“换上去会坏、微调能回来”的机理。""",
     """**The experiment.** A small Transformer (two layers, four heads, width 64) learns something in front of you:
-*associative recall*, pairs of a key and a value, then every key is asked for, and each question must look at one place;
-or *handwritten digits* as 16 patches (from scikit-learn; 597 are never trained on). Then the same weights go on with each
-attention and the same batches. Controls: softmax that goes on, and the same linear attention from scratch with as many
-steps as the fine-tuning.
+*associative recall*, pairs of a key and a value, then every key is asked for, and each question must look at one
+place; or *handwritten digits* as 16 patches (from scikit-learn; 597 are never trained on). Then the same weights go on
+with each attention and the same batches. Controls: softmax that goes on, and the same linear attention from scratch
+with as many steps as the fine-tuning.
 
 The article says that weights cannot simply be swapped. These tasks are small: large models need not recover as fast.
 What carries over is the mechanism: the swap breaks, fine-tuning mends.""",

@@ -28,35 +28,30 @@ TRY = [
 ]
 EXPLANATION = prose(
     """**怎么量。** 都经 shared.attention：精确的是这台机器上最快的内核（CUDA 上 xformers，别处 torch 的 SDPA）；
-Performer 与泰勒的特征数相同（$1+d+d(d+1)/2$），除非另选。时间取几次中最短的，只算前向，单精度，
-别的程序在跑时会偏长——两个线程在忙的机器上互相等，可慢几十倍，所以默认一个线程。内存是逐次分配精确累计的峰值，不受别人影响。
-交点按两轴对数内插；没有量到的长度不外推。将超过 6 秒的长度跳过。""",
-    """**How it is measured.** Everything goes through shared.attention: exact is this machine's fastest kernel (xformers
-on CUDA, torch's SDPA elsewhere); Performer and Taylor have equally many features ($1+d+d(d+1)/2$) unless you choose.
-Time is the shortest of several runs, forward only, single precision; other programs make it longer, most of all where
-two threads wait for each other, hence one by default. Memory is the exact
-peak over all allocations; others do not matter. Crossings are interpolated on logarithmic axes, nothing is
-extrapolated; lengths that would take more than 6 seconds are left out.""",
+Performer 与泰勒的特征数相同（$1+d+d(d+1)/2$），除非另选。时间取几次中最短的，只算前向，单精度；
+别的程序在跑时会偏长，两个线程在忙的机器上互相等可慢几十倍，所以默认一个线程。
+内存是逐次分配精确累计的峰值，不受别人影响。交点按两轴对数内插，没有量到的长度不外推；将超过 6 秒的长度跳过。""",
+    """**How it is measured.** Everything goes through shared.attention: exact is this machine's fastest kernel
+(xformers on CUDA, torch's SDPA elsewhere); Performer and Taylor have equally many features ($1+d+d(d+1)/2$) unless you choose.
+Time is the shortest of several runs, forward only, single precision; other programs make it longer, most of all
+where two threads wait for each other, hence one by default. Memory is the exact peak over all allocations, whatever
+others do. Crossings are interpolated on logarithmic axes, nothing is extrapolated; lengths that would take more than 6
+seconds are left out.""",
 )
 
 
 def run(*values) -> Iterator[list]:
     """Measure, and show after each row."""
     settings = from_values(Pay, values)
-    rows: list[Row] = []
-    lengths, total = settings.lengths, len(settings.lengths) * len(settings.backends)
-    yield [*drawn(rows, settings), parts.progress(0, tr("正在量最短的长度", "measuring the shortest length"))]
-    for found in measure(settings):
-        rows.append(found)
-        share = (
-            lengths.index(found.length) * len(settings.backends) + settings.backends.index(found.backend) + 1
-        ) / total
-        said = tr(
-            f"n = {found.length}，{pick(NAMES[found.backend], 'zh')}",
-            f"n = {found.length}, {pick(NAMES[found.backend], 'en')}",
-        )
-        yield [*drawn(rows, settings), parts.progress(share, said)]
-    yield [*drawn(rows, settings, done=True), ""]
+    rows: dict[tuple[int, str], Row] = {}
+    total = 2 * len(settings.lengths) * len(settings.backends)  # each is measured twice
+    yield [*drawn([], settings), parts.progress(0, tr("正在量最短的长度", "measuring the shortest length"))]
+    for i, found in enumerate(measure(settings)):
+        rows[found.length, found.backend] = found
+        who = [pick(NAMES[found.backend], language) for language in ("zh", "en")]
+        said = tr(f"n = {found.length}，{who[0]}", f"n = {found.length}, {who[1]}")
+        yield [*drawn(list(rows.values()), settings), parts.progress(min(1.0, (i + 1) / total), said)]
+    yield [*drawn(list(rows.values()), settings, done=True), ""]
 
 
 def drawn(rows: Sequence[Row], settings: Pay, done: bool = False) -> list[str]:
