@@ -77,7 +77,7 @@ def test_a_new_tank_alarms_with_dates_and_one_cycled_first_does_not(visit):
     harm = page.locator(".aquarium-alarms li.harm >> visible=true").filter(has_text="nitrite above its limit of harm")
     harm.first.wait_for()
     assert re.match(r"Day \d+ \(2026-03-\d\d\) to day \d+ \(2026-", harm.first.inner_text())
-    page.click("text=30 days without fish first")
+    page.click("text=40 days without fish first")
     harm.first.wait_for(state="detached")
     says(page, "Ammonia peaks on day")
 
@@ -96,9 +96,12 @@ def test_every_view_fits_the_screen(visit, size):
 def test_the_verdict_is_told_plainly_and_parameters_vote(visit):
     page = visit(f"{VERDICT}&draws=8", language="en-US")
     says(page, "ceramsite: the model agrees")
-    says(page, "plants: the model refutes it")
+    says(page, "plants: cannot be asked in full")
+    votes = page.locator(".kx-caption >> visible=true").filter(has_text="Plausible parameters vote")
+    assert votes.count() == 0  # nothing is drawn before there is a vote
     page.click("#aquarium-vote")
     says(page, "Vote of 8 draws")
+    votes.wait_for()
     page.click("text=half the food: plants decide")
     says(page, "plants: the model agrees")
     says(page, "nitrate piles up to harm")
@@ -114,6 +117,34 @@ def test_a_vote_can_be_stopped(visit):
     page.click("#aquarium-vote-stop")
     page.locator(".kx-status >> visible=true").filter(has_text="Stopped").wait_for()
     says(page, re.compile(r"Vote of \d{1,2} draws"))
+
+
+def test_a_plan_can_be_stopped_and_nothing_follows(visit):
+    page = visit(MINE, language="en-US")
+    status = page.locator(".kx-status >> visible=true")
+    page.click("#aquarium-plan")
+    status.filter(has_text="planning").wait_for()
+    page.click("#aquarium-plan-stop")
+    status.filter(has_text="Stopped").wait_for()
+    page.wait_for_timeout(1500)
+    assert status.inner_text() == "Stopped."
+
+
+def test_a_finger_clogs_an_inlet_and_what_cannot_be_built_is_said(visit):
+    page = visit(f"{PIPES}&levels=7", size=(390, 844), language="zh-CN")
+    page.locator("#floor-comb", has_text="造不出来").wait_for()
+    assert "造不出来" not in page.inner_text("#floor-h_tree")
+    page.locator("#floor-h_tree [data-inlet='0'] .reach").tap()
+    says(page, "同程（堵 1 个）")
+
+
+def test_a_figure_is_saved_with_its_numbers_by_name(visit):
+    page = visit(NITROGEN, language="en-US")
+    with page.expect_download() as download:
+        page.locator("[data-save=csv] >> visible=true").last.click()
+    assert download.value.suggested_filename == "aquarium-balance.csv"
+    rows = download.value.path().read_text("utf-8-sig").splitlines()
+    assert rows[0] == "layer,x,y,value" and any(row.startswith('"in the water",0,') for row in rows)
 
 
 def test_readings_are_fitted_and_the_plan_is_saved(visit):

@@ -23,7 +23,7 @@ PICTURES = (figures.cycle, figures.danger, figures.nitrate, figures.oxygen, figu
 REMOVALS = [(tr("不撤", "nothing"), "none"), *((label, name) for name, label in figures.REMOVED_NAMES.items())]
 TRY = [  # label, the settings that differ from the default
     (tr("新缸，当天放鱼", "a new tank, fish in at once"), {}),
-    (tr("先空缸养菌 30 天", "30 days without fish first"), {"stocking_day": 30}),
+    (tr("先空缸养菌 40 天", "40 days without fish first"), {"stocking_day": 40}),
     (tr("冬天 12 °C：菌长得慢", "winter, 12 °C: slow bacteria"), {"temperature": 12.0}),
     (tr("pH 8.5：同样的氨更毒", "pH 8.5: the same ammonia is worse"), {"ph": 8.5}),
     (
