@@ -100,6 +100,16 @@ def test_aquarium_simulate_names_what_is_wrong(client):
         assert "\n" not in str(caught.value).strip()
 
 
+def test_attention_error_stands_beside_the_closed_form(client):
+    asked = {"kind": "hyperbolic", "draw": "iid", "features": 64, "dim": 8, "norm": 0.6, "keys": 32, "repeats": 1000}
+    out = client.predict(json.dumps(asked), api_name="/attention_error")
+    assert out["kernel"]["relative_rmse"] == pytest.approx(out["kernel"]["closed_form"], rel=0.2)
+    assert out["taylor"]["relative_error"] < out["attention"]["relative_error"]
+    for bad, field in [('{"kind": "cosine"}', "kind"), ('{"features": 3}', "count"), ("[]", "settings")]:
+        with pytest.raises(Exception, match=field):
+            client.predict(bad, api_name="/attention_error")
+
+
 def test_only_promised_names_are_offered(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(named) == {PROMISED[slug] for slug in app.SLUGS}
