@@ -1,9 +1,9 @@
 """The author's stratified norms, measured: `python -m spaces.attention.stratified`.
 
-He proposes (archives/7921) to draw the norms of ω from strata of the chi distribution, besides orthogonal directions, and
-ran nothing. Printed are, at 60° between q and k, the relative error of one kernel value with independent draws, its squared
-error with orthogonal ones over that, and that of stratified norms over orthogonal ones, each with a standard error; then
-the same for whole attention outputs; then the bias of norms at fixed quantiles.
+He proposes (archives/7921) to draw the norms of ω from strata of the chi distribution, besides orthogonal directions,
+and ran nothing. Printed are, at 60° between q and k, the relative error of one kernel value with independent draws, its
+squared error with orthogonal ones over that, and that of stratified norms over orthogonal ones, each with a standard
+error; then the same for whole attention outputs; then the bias of norms at fixed quantiles.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def attention_rows(repeats: int, seed: int = 0) -> list[dict]:
 def main() -> None:
     """Print the tables; the last line is JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=20_000, help="draws for one number (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5_000, help="draws for one number (default: %(default)s)")
     parser.add_argument("--outputs", type=int, default=100, help="draws for whole attention (default: %(default)s)")
     asked = parser.parse_args()
     kernel = kernel_rows(asked.repeats)

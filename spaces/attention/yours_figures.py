@@ -74,7 +74,7 @@ def needs_figure(found: Sequence[Needed], keys: int, taylor: tuple[int, float] |
     ticks = list(range(0, 5))
     return plots.figure(
         "attention-needs",
-        plots.axis("", (-0.6, len(names) - 0.4), ticks=list(range(len(names))), names=names),
+        plots.axis("", (-0.7, len(names) - 0.3), ticks=[]),
         plots.axis(
             tr("特征数 m（对数）", "features m (log)"),
             (0, limit + 0.8),

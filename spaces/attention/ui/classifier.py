@@ -196,7 +196,8 @@ def _knobs() -> dict[str, gr.components.Component]:
 
     def slider(name: str, label: str, step: float, high: float | None = None) -> gr.Slider:
         low, limit = LIMITS[name]
-        return parts.slider(low, high or limit, value=getattr(default, name), step=step, label=label)
+        value = getattr(default, name)
+        return parts.slider(low, high or limit, value=value, step=step, label=label, min_width=240)
 
     knobs: dict = {
         "task": gr.Radio(options({t: TASK_NAMES[t] for t in TASKS}), value=default.task, label=tr("任务", "task")),

@@ -26,13 +26,15 @@ TRY = [  # label, the settings that differ from the default
     (tr("n = 20，一直看到 −20", "n = 20, as far as −20"), {"order": 20, "left": -20.0, "scores": "-15, 0, 2"}),
 ]
 EXPLANATION = prose(
-    r"""**为什么偶次为正。** $f_n'=f_{n-1}$，所以 $f_n$ 最小的地方 $f_{n-1}=0$，剩下 $f_n=x^n/n!>0$。
+    r"""来自 [archives/7919](https://kexue.fm/archives/7919)。
+**为什么偶次为正。** $f_n'=f_{n-1}$，所以 $f_n$ 最小的地方 $f_{n-1}=0$，剩下 $f_n=x^n/n!>0$。
 **为什么截断后单调。** $f_{n-1}$ 的导数 $f_{n-2}>0$，它只有一个根 $x_n$：$f_n$ 在左边降、右边升；
 左边一律取最小值，就只升不降。
 表中各位数字由 55 位的二分法得出，全部有效。
 **还缺什么。** softmax 对平移不变（$e^{s+c}$ 的 $e^c$ 约掉），$f_n$ 不行；截断后，很负的得分仍分到
 不小的权重。""",
-    r"""**Why even ones are positive.** $f_n'=f_{n-1}$, so where $f_n$ is smallest $f_{n-1}=0$, and $f_n=x^n/n!>0$ is
+    r"""From [archives/7919](https://kexue.fm/archives/7919).
+**Why even ones are positive.** $f_n'=f_{n-1}$, so where $f_n$ is smallest $f_{n-1}=0$, and $f_n=x^n/n!>0$ is
 what is left. **Why the clamp makes it monotone.** The derivative of $f_{n-1}$ is $f_{n-2}>0$, so it has one root $x_n$:
 $f_n$ falls on its left and rises on its right; held at its minimum on the left, it never falls. Every digit of the
 table is right: bisection with 55 of them. **What is still missing.** Softmax does not notice a shift ($e^c$ cancels),

@@ -31,12 +31,12 @@ EXPLANATION = prose(
 Performer 与泰勒的特征数相同（$1+d+d(d+1)/2$），除非另选。时间取几次中最短的，只算前向，单精度；
 别的程序在跑时会偏长，两个线程在忙的机器上互相等可慢几十倍，所以默认一个线程。
 内存是逐次分配精确累计的峰值，不受别人影响。交点按两轴对数内插，没有量到的长度不外推；将超过 6 秒的长度跳过。""",
-    """**How it is measured.** Everything goes through shared.attention: exact is this machine's fastest kernel
-(xformers on CUDA, torch's SDPA elsewhere); Performer and Taylor have equally many features ($1+d+d(d+1)/2$) unless you choose.
-Time is the shortest of several runs, forward only, single precision; other programs make it longer, most of all
-where two threads wait for each other, hence one by default. Memory is the exact peak over all allocations, whatever
-others do. Crossings are interpolated on logarithmic axes, nothing is extrapolated; lengths that would take more than 6
-seconds are left out.""",
+    """**How it is measured.** Everything goes through shared.attention: exact is this machine's fastest kernel (on CUDA
+xformers, elsewhere torch's SDPA); Performer and Taylor have equally many features ($1+d+d(d+1)/2$) unless you choose.
+Time is the shortest of several runs, forward only, single precision; other programs make it longer, most of all where
+two threads wait for each other, hence one by default. Memory is the exact peak over all allocations, whatever others
+do. Crossings are interpolated on logarithmic axes, nothing is extrapolated; lengths that would take more than 6 seconds
+are left out.""",
 )
 
 
@@ -142,7 +142,9 @@ def build(page: Page, tabs: gr.Tabs) -> None:
             ("heads", tr("头数", "heads"), LIMITS["heads"][1], 1),
             ("dim", tr("每头维数 d", "dimension d of a head"), LIMITS["dim"][1], 4),
         ):
-            knobs[name] = parts.slider(LIMITS[name][0], high, value=getattr(default, name), step=step, label=label)
+            knobs[name] = parts.slider(
+                LIMITS[name][0], high, value=getattr(default, name), step=step, label=label, min_width=240
+            )
     with gr.Accordion(tr("更多旋钮", "More knobs"), open=False):
         with gr.Row():
             knobs["features"] = gr.Number(

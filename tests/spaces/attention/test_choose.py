@@ -22,10 +22,10 @@ def mild():
 @pytest.mark.parametrize("kind", ["hyperbolic", "trigonometric"])
 def test_the_number_is_enough_and_hardly_more(mild, kind):
     told = []
-    found = needed(*mild, kind, "iid", 0.2, SCALE, report=told.append)
+    found = needed(*mild, kind, "iid", 0.08, SCALE, report=told.append)
     asked = probe(*mild, SCALE, 0)
-    assert found.features % 2 == 0 and asked(kind, "iid", found.features) == found.error <= 0.2
-    assert asked(kind, "iid", 2 * round(found.features / PRECISE**3 / 2)) > 0.2
+    assert found.features % 2 == 0 and asked(kind, "iid", found.features) == found.error <= 0.08
+    assert asked(kind, "iid", 2 * round(found.features / PRECISE**3 / 2)) > 0.08
     assert found.predicted / 1.5 < found.features < 1.5 * found.predicted
     assert told and max(told) <= 1
 
