@@ -2,7 +2,7 @@
 
 Muon (Keller Jordan, 2024) steps along the orthogonalised momentum of a matrix; scaled by
 0.2·√max(rows, columns), its steps are as large as AdamW's, so that both share one learning rate. Matrices of
-one shape are orthogonalised together, and the fused query-key-value matrices as their three parts.
+one shape are orthogonalised together, and fused matrices (query-key-value, relations) as their parts.
 """
 
 from __future__ import annotations
@@ -10,6 +10,13 @@ from __future__ import annotations
 from collections import defaultdict
 
 import torch
+
+from spaces.xiangqi.bearing import AMONG, AROUND
+
+INNER = (".blocks.", ".h.", ".pool.", ".summary.", ".tell.", ".bear.", ".square_")
+"""Parts of the names of the matrices inside the networks; the others are embeddings and heads."""
+FUSED = {".qkv.": 3, ".c_attn.": 3, ".relate.": AMONG, ".bear.": AROUND}
+"""Of them, those that are several matrices beside one another, along their longer side."""
 
 
 def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
@@ -24,18 +31,15 @@ def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
     return x.mT if tall else x
 
 
-def _parts(matrix: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The three parts of a fused (3D, D) or (D, 3D) matrix, or the matrix itself."""
-    rows, columns = matrix.shape
-    if rows == 3 * columns:
-        return matrix.chunk(3, 0)
-    return matrix.chunk(3, 1) if columns == 3 * rows else (matrix,)
-
-
 class Muon(torch.optim.Optimizer):
-    """Momentum orthogonalised; parameters are matrices. Decay is decoupled, as in AdamW."""
+    """Momentum orthogonalised; parameters are matrices. Decay is decoupled, as in AdamW.
 
-    def __init__(self, params, lr: float, momentum: float = 0.95, weight_decay: float = 0.1):
+    parts: {parameter: of how many matrices it consists along its longer side}, 1 for those not named.
+    """
+
+    def __init__(self, params, lr: float, momentum: float = 0.95, weight_decay: float = 0.1,
+                 parts: dict[torch.Tensor, int] | None = None):
+        self.parts = parts or {}
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -54,7 +58,8 @@ class Muon(torch.optim.Optimizer):
     def _apply(self, params: list[torch.Tensor], steps: list[torch.Tensor], lr: float) -> None:
         by_shape = defaultdict(list)
         for p, step in zip(params, steps, strict=True):
-            for target, part in zip(_parts(p), _parts(step), strict=True):
+            count, axis = self.parts.get(p, 1), int(p.shape[1] > p.shape[0])
+            for target, part in zip(p.chunk(count, axis), step.chunk(count, axis), strict=True):
                 by_shape[part.shape].append((target, part))
         for shape, pairs in by_shape.items():
             updates = orthogonalise(torch.stack([part for _, part in pairs])).float()
@@ -64,9 +69,10 @@ class Muon(torch.optim.Optimizer):
 
 def optimizers(model: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer]:
     """[Muon for the layers' matrices, AdamW for embeddings, gains, biases and heads]."""
-    matrices, rest = [], []
+    matrices, rest, parts = [], [], {}
     for name, p in model.named_parameters():
-        inner = any(part in name for part in (".blocks.", ".h.", "summary", "tell")) and p.ndim == 2
-        (matrices if inner and not name.endswith("place") else rest).append(p)
+        (matrices if p.ndim == 2 and any(part in name for part in INNER) else rest).append(p)
+        parts[p] = next((count for part, count in FUSED.items() if part in name), 1)
     fused = bool(rest) and rest[0].is_cuda
-    return [Muon(matrices, lr), torch.optim.AdamW(rest, lr, betas=(0.9, 0.98), weight_decay=0.0, fused=fused)]
+    return [Muon(matrices, lr, parts=parts),
+            torch.optim.AdamW(rest, lr, betas=(0.9, 0.98), weight_decay=0.0, fused=fused)]

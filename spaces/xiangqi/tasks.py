@@ -22,10 +22,12 @@ from spaces.xiangqi.replay import MIRROR_MOVE, legal_in_view, legal_mask, mover_
 NO_DROPOUT = {"resid_pdrop": 0.0, "embd_pdrop": 0.0}
 SIGHTED_SIZES: dict[str, dict] = {
     "full": {},
-    # About 55 MFLOP a position: a CPU never sees a position twice, so nothing is dropped.
-    "small": {"square_width": 64, "encoder_layers": 3, "decoder_layers": 1, "n_embd": 256, "n_layer": 4, "n_head": 4,
-              "n_positions": 16, "activation_function": "gelu"} | NO_DROPOUT,
-    "tiny": {"square_width": 32, "square_heads": 2, "encoder_layers": 1, "decoder_layers": 1, "n_embd": 64,
+    # About 66 MFLOP a position: a CPU sees a position a few times at most, so nothing is dropped.
+    "small": {"piece_width": 128, "piece_heads": 4, "attention_width": 64, "relation_width": 64, "piece_inner": 384,
+              "encoder_layers": 3, "decoder_layers": 1, "pool_width": 256, "policy_width": 64, "n_embd": 192,
+              "n_layer": 3, "n_head": 4, "n_positions": 16, "activation_function": "gelu"} | NO_DROPOUT,
+    "tiny": {"piece_width": 32, "piece_heads": 2, "attention_width": 16, "relation_width": 16, "piece_inner": 64,
+             "encoder_layers": 1, "decoder_layers": 1, "pool_width": 32, "policy_width": 32, "n_embd": 64,
              "n_layer": 2, "n_head": 2},
 }
 FAITHFUL_SIZES: dict[str, dict] = {
@@ -33,7 +35,7 @@ FAITHFUL_SIZES: dict[str, dict] = {
     "small": {"n_embd": 192, "n_layer": 4, "n_head": 3} | NO_DROPOUT,
     "tiny": {"n_embd": 64, "n_layer": 2, "n_head": 2},
 }
-VALUE_WEIGHT = 0.5
+VALUE_WEIGHT, RULES_WEIGHT = 0.5, 1.0
 
 
 def _mean(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -41,7 +43,7 @@ def _mean(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
 
 class SightedTask(nn.Module):
-    """Imitate people and the engine, each under its own style, and foretell win, draw or loss."""
+    """Imitate people and the engine, each under its own style, obey the rules, and foretell win, draw or loss."""
 
     name = "sighted"
 
@@ -49,7 +51,7 @@ class SightedTask(nn.Module):
         super().__init__()
         self.model, self.corpora = model, (human, labelled)
         self.windows, self.labelled_share, self.alone = windows, labelled_share, windows // 8
-        self.plies = model.config.n_positions
+        self.plies, self.tokens = model.config.n_positions, human.tokens
 
     @staticmethod
     def build(folder: str | None, size: str, attention: str) -> SightedModel:
@@ -60,7 +62,7 @@ class SightedTask(nn.Module):
         return SightedModel(config)
 
     def compile(self) -> None:
-        """Compile the two transformers over squares: nearly all of the work, in fixed shapes."""
+        """Compile the two transformers over pieces: nearly all of the work, in fixed shapes."""
         self.model.encoder.compile(dynamic=False)
         self.model.decoder.compile(dynamic=False)
 
@@ -71,15 +73,18 @@ class SightedTask(nn.Module):
         decision = self.model(batch.board, batch.last, batch.style, self.alone if self.training else 0)
         target = batch.target.flatten()
         taught = (target >= 0).float()
-        policy = F.cross_entropy(decision.policy.flatten(0, 1), target, ignore_index=-100, reduction="none")
+        moves, token = decision.moves.flatten(0, 1), torch.where(target >= 0, self.tokens[target.clamp(min=0)], -100)
+        policy = F.cross_entropy(moves, token, ignore_index=-100, reduction="none")
         value = -(batch.wdl * decision.wdl.log_softmax(-1)).sum(-1).flatten()
         weight, style = batch.weight.flatten(), batch.style.flatten()
         by_style = {name: _mean(policy, taught * (style == number))
                     for name, number in (("human", HUMAN), ("engine", ENGINE))}
         figures = by_style | {"value_human": _mean(value, weight * (style == HUMAN)),
                               "value_engine": _mean(value, weight * (style == ENGINE))}
-        loss = _mean(policy, taught) + VALUE_WEIGHT * _mean(value, weight)
-        return loss, {"loss": loss} | {key: figure.detach() for key, figure in figures.items()}
+        # At every ply, taught or not: the probability of all pseudo-legal moves together.
+        rules = (moves.logsumexp(-1) - moves.where(decision.pseudo.flatten(0, 1), -1e4).logsumexp(-1)).mean()
+        loss = _mean(policy, taught) + VALUE_WEIGHT * _mean(value, weight) + RULES_WEIGHT * rules
+        return loss, {"loss": loss, "rules": rules.detach()} | {key: figure.detach() for key, figure in figures.items()}
 
     def _validation_batch(self, corpus: Corpus, style: int, windows: int) -> tuple[Batch, torch.Tensor]:
         """The same windows at every call, and their legal moves (B·T, 8100)."""

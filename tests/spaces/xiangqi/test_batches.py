@@ -1,5 +1,6 @@
 """Training batches: labels fit their positions, mirrors are lawful, and one batch can be learnt by heart."""
 
+import math
 import random
 
 import numpy as np
@@ -82,13 +83,23 @@ def test_one_batch_can_be_learnt_by_heart(corpora):
     task = SightedTask(SightedTask.build(None, "tiny", "sdpa"), *corpora, windows=2, labelled_share=0.5).train()
     task.alone = 0
     batch, optims = task.draw(), optimizers(task.model, 1e-2)
-    for _ in range(25):
+    for _ in range(40):
         loss, figures = task(batch)
         loss.backward()
         for optim in optims:
             optim.step()
             optim.zero_grad()
     assert figures["human"] < 0.3 and figures["engine"] < 0.3
+
+
+def test_loss_of_the_rules_of_equal_logits_counts_the_moves(corpora):
+    task = SightedTask(SightedTask.build(None, "tiny", "sdpa"), *corpora, windows=2, labelled_share=0.5).train()
+    for parameter in (task.model.decoder.ends.weight, task.model.decoder.ends_of_trunk.weight,
+                      task.model.decoder.place):
+        torch.nn.init.zeros_(parameter)
+    batch = corpora[0].batch(torch.tensor([0, 1]), torch.zeros(2, dtype=torch.long), 1, torch.full((2,), HUMAN))
+    _, figures = task(batch)
+    assert figures["rules"].item() == pytest.approx(math.log(2086 / 44), abs=1e-4)  # 44 first moves
 
 
 def test_archive_returns_the_same_games(tmp_path):

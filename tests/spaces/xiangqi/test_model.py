@@ -1,6 +1,7 @@
 """The sighted model: causal, cacheable in parts, unmasked, and the same after saving."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -65,6 +66,33 @@ def test_cache_gives_the_same_memory(model, window):
     whole = model.remember(seen, last, style)
     steps = [model.remember(seen[:, t : t + 1], last[:, t : t + 1], style[:, t : t + 1], cache) for t in range(T)]
     assert torch.allclose(whole, torch.cat(steps, 1), atol=1e-5)
+
+
+def test_no_logit_is_told_which_moves_are_pseudo_legal(model, window):
+    board, last, _ = window
+    scene, seen = model.encode(board.flatten(0, 1), last.flatten())
+    turned = replace(scene, pseudo=~scene.pseudo)
+    assert torch.equal(model.decide(scene, seen).moves, model.decide(turned, seen).moves)
+
+
+def test_rows_of_a_scene_decide_as_the_whole(model, window):
+    board, last, _ = window
+    scene, seen = model.encode(board.flatten(0, 1), last.flatten())
+    whole, rows = model.decide(scene, seen), torch.tensor([7, 2])
+    for part in (slice(-1, None), rows):
+        assert torch.allclose(model.decide(scene[part], seen[part]).moves, whole.moves[part], atol=1e-5)
+
+
+def test_empty_slots_change_nothing(model):
+    board = torch.tensor([START_BOARD])
+    board[0, 9:45] = 0
+    none = torch.tensor([NO_MOVE])
+    scene, seen = model.encode(board, none)
+    empty = scene.square == 90
+    assert empty.sum() == 7
+    noise = torch.randn_like(scene.x) * empty[..., None]
+    first, second = (model.decide(replace(scene, x=x), seen) for x in (scene.x, scene.x + noise))
+    assert torch.allclose(first.moves, second.moves, atol=1e-5) and torch.allclose(first.wdl, second.wdl, atol=1e-5)
 
 
 def test_saved_in_bf16_and_loaded_again(model, window, tmp_path):
