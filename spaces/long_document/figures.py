@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from shared.i18n import pick, tr
-from shared.plots import ACCENT, COUNTER, GREY, INK, axis, bars, cells, figure, line, numbers, points, rule
+from shared.plots import ACCENT, COUNTER, GREY, INK, axis, bars, cells, figure, line, points, rule
 from spaces.long_document.evidence import Evidence
 from spaces.long_document.head import Head
 from spaces.long_document.moving import Moved
@@ -88,7 +88,7 @@ def deletion_figure(found: Evidence | None) -> str:
     if found and found.curve:
         share = [100 * s for s in found.curve["share"]]
         layers = [
-            line(share, found.curve["random"], tr("随机遮住（3 次平均）", "random (mean of 3)"), GREY),
+            line(share, found.curve["random"], tr("随机遮住（2 次平均）", "random (mean of 2)"), GREY),
             line(share, found.curve["named"], tr("遮住点名的", "the named ones"), ACCENT),
             points(share, found.curve["named"], color=ACCENT),
         ]
@@ -150,9 +150,17 @@ def similarity_figure(found: Window, n: int) -> str:
         f"位置 {places[0]:,} … {places[-1]:,} 两两的余弦；点一下放大。α = {found.alpha:g}。",
         f"Cosines of positions {places[0]:,} … {places[-1]:,}; click to zoom in. α = {found.alpha:g}.",
     )
-    label = tr("位置", "position")
-    limits = (int(places[0]), int(places[-1]))
-    return figure("similarity", axis(label, limits), axis(label, limits), [heat, *rules], caption=caption, aspect=0.86)
+    across = axis(tr("位置", "position"), (int(places[0]), int(places[-1])), **_thousand_ticks(*places[[0, -1]]))
+    return figure("similarity", across, across, [heat, *rules], caption=caption, aspect=0.86)
+
+
+def _thousand_ticks(low: int, high: int) -> dict:
+    """Ticks at multiples of 1,024 with short names, where the window is wide."""
+    if high - low < 8192:
+        return {}
+    step = 2 ** (int(math.log2(high - low)) - 2)
+    ticks = list(range(-(-int(low) // step) * step, int(high) + 2, step))
+    return {"ticks": ticks, "names": [_thousands(tick) for tick in ticks]}
 
 
 def sweep_figure(found: dict[str, list[float]], alpha: float) -> str:
@@ -240,7 +248,7 @@ def confusion_figure(head: Head | None) -> str:
     heat = cells(
         range(count),
         range(count),
-        [numbers(row) for row in shares],
+        shares.round(2),
         tr("份额", "share"),
         (0, 1),
         low="surface",

@@ -61,7 +61,10 @@ const kxHeat = (element, props, trigger, watch) => {
     let i = 0;
     for (const [start] of sentences) { while (i < starts.length && starts[i] < start) i++; from.push(i); }
     from.push(starts.length);
-    const most = (list) => list.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+    const most = (list) => { // nearly the largest: a single giant would leave the rest pale
+      const sizes = list.map(Math.abs).filter((v) => v > 0).sort((a, b) => a - b);
+      return sizes.length ? sizes[Math.floor((sizes.length - 1) * 0.98)] : 0;
+    };
     const paragraphs = given.paragraphs.map(([start, stop, value]) => ({ start, stop, value }));
     let k = 0;
     for (const p of paragraphs) {
@@ -91,7 +94,7 @@ const kxHeat = (element, props, trigger, watch) => {
       for (let r = first; r <= Math.min(last, rows - 1); r++) if (Math.abs(value) > Math.abs(best[r])) best[r] = value;
     }
     best.forEach((value, r) => {
-      g.globalAlpha = data.most.sentence ? Math.abs(value) / data.most.sentence : 0;
+      g.globalAlpha = data.most.sentence ? Math.min(1, Math.abs(value) / data.most.sentence) : 0;
       g.fillStyle = colour(value >= 0 ? "accent" : "counter");
       g.fillRect(6, r * 2, width - 12, 2);
     });

@@ -53,7 +53,8 @@ def window(p: Tensor, alpha: float, start: int, span: int) -> Window:
     span = min(span, most)
     start = max(0, min(start, most - span))
     rows = torch.unique(torch.linspace(start, start + span - 1, min(CELLS, span)).round().long().clamp(max=most - 1))
-    q = F.normalize(compose(rows, p, alpha) - p.mean(0), dim=-1)
+    centre = p.mean(0) + alpha / (1 - alpha) * (p.mean(0) - p[0])  # of all n²
+    q = F.normalize(compose(rows, p, alpha) - centre, dim=-1)
     return Window(alpha, rows.numpy(), (q @ q.T).numpy())
 
 

@@ -16,10 +16,10 @@ def build(page: Page) -> None:
     with gr.Tabs(overflow_behavior="wrap") as tabs:
         with gr.Tab(tr("读一篇", "Read"), id="read"):
             bench = read.build(page, tabs)
-        with gr.Tab(tr("证据在哪", "Evidence"), id="evidence"):
-            evidence.build(page, tabs, bench)
-        with gr.Tab(tr("位置", "Positions"), id="positions"):
-            positions.build(page, tabs)
+        with gr.Tab(tr("证据在哪", "Evidence"), id="evidence") as tab:
+            evidence.build(page, tabs, tab, bench)
+        with gr.Tab(tr("位置", "Positions"), id="positions") as tab:
+            positions.build(page, tabs, tab)
         with gr.Tab(tr("你的标签", "Your labels"), id="labels"):
             labels.build(bench)
         with gr.Tab(tr("批量", "Batch"), id="batch"):

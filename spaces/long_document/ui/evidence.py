@@ -38,6 +38,7 @@ ABOUT = tr(
     "解释“读一篇”里的那篇文档；还没有的话，先按一个例子。",
     "Explains the document of “Read”; if there is none yet, take an example.",
 )
+SAID = tr("解释：读者的判断", "explain: the reader's label")
 START = tr(
     "按“找证据”：哪一段、哪一句、哪个词撑起了这个标签？",
     "Press “Find the evidence”: which paragraph, sentence, word carries the label?",
@@ -46,14 +47,14 @@ EXPLANATION = prose(
     r"""**梯度**：读一遍、往回走一遍，内存仍然只随长度线性增长；每个词元的分数是“把它换成平均词”时
 $\log p$ 的一阶变化。**遮挡**：先把全文分成八段，一段段遮住重读，影响最大的再细分，直到句子和词元。
 
-**忠实度**：解释点名的词元遮住 1 %、2 %、5 %、10 %、20 %，标签的概率应当比随机遮住同样多时掉得快。分数是平均差。
+**忠实度**：解释点名的词元遮住 2 %、5 %、10 %、20 %，标签的概率应当比随机遮住同样多时掉得快。分数是平均差。
 
 **挪证据**：把一句话（点正文选）从头挪到尾。512 的整数倍是位置块的边；没有跨过边训练的读者在那里会有盲区。""",
     r"""**Gradient**: one reading and one way back, in memory that still grows linearly; a token's score is the
 first-order change of $\log p$ were it replaced by the mean word. **Occlusion**: the text in eight stretches, each
 hidden and read again; what matters most is split further, down to sentences and tokens.
 
-**Faithfulness**: hide 1, 2, 5, 10, 20 % of the tokens, those that the explanation names: the label should lose its
+**Faithfulness**: hide 2, 5, 10, 20 % of the tokens, those that the explanation names: the label should lose its
 probability faster than when as many random ones are hidden. The score is the mean difference.
 
 **Move the evidence**: one sentence (click it in the text) travels from the beginning to the end. Multiples of 512 are
@@ -83,24 +84,26 @@ def moved(model: str, text: str, passage: tuple[int, int], task: str, label: str
     yield from move(reader, text, passage, task, label, tokens, steps)
 
 
-def explain(doc: Document, model: str, task: str, label: str, *values) -> Iterator[list]:
+def explain(doc: Document, model: str, task: str, label: str, wanted: str, *values) -> Iterator[list]:
     """(heat map, deletion figure, verdict, status, passage) while the evidence is found and tested."""
     settings = from_values(Explain, values)
     nothing = [gr.skip()] * 5
     yield [*nothing[:3], parts.progress(0, tr("载入模型", "loading the model")), gr.skip()]
     reader = load_named(model)
-    label = _label(model, reader, doc.text, task, label)
+    label = _label(model, reader, doc.text, task, wanted or label)
     foretold = _foretold(reader, doc.text, settings)
     last = began = time.perf_counter()
     for share, stage, read, found in explained(model, doc.text, task, label, settings.way, settings.budget):
         if found is not None:
             start, stop = strongest_sentence(read, found)
             said = _verdict(label, found, doc, (start, stop))
-            status = "" if stage == "test" else _progress("test", 0, foretold, 0)
+            status = "" if stage == "test" else _progress("test", 0, foretold)
+            began = time.perf_counter()
             yield [heat(read, found), figures.deletion_figure(found), said, status, doc.text[start:stop]]
         elif time.perf_counter() - last > EVERY:
             last = time.perf_counter()
-            yield [*nothing[:3], _progress(stage, share, foretold, last - began), gr.skip()]
+            left = (last - began) * (1 - share) / share if share > 0.05 else foretold
+            yield [*nothing[:3], _progress(stage, share, left), gr.skip()]
 
 
 def _label(model: str, reader: Reader, text: str, task: str, label: str) -> str:
@@ -114,13 +117,13 @@ def _label(model: str, reader: Reader, text: str, task: str, label: str) -> str:
 
 def _foretold(reader: Reader, text: str, settings: Explain) -> float:
     one = CLOCK.seconds(reader, "whole", reader.encode(text).shape[1])
-    return one * ((BACKWARD if settings.way == "gradient" else settings.budget) + 21)
+    return one * ((BACKWARD if settings.way == "gradient" else settings.budget) + 14)
 
 
-def _progress(stage: str, share: float, foretold: float, seconds: float) -> str:
-    left = lasting(max(0.0, foretold - seconds))
+def _progress(stage: str, share: float, seconds: float) -> str:
+    left = lasting(seconds)
     zh, en = ("找证据", "finding the evidence") if stage == "search" else ("考验它：遮住再读", "testing it by hiding")
-    told = tr(f"{zh} {share:.0%}，全程还要约 {left[0]}", f"{en} {share:.0%}, about {left[1]} to go")
+    told = tr(f"{zh} {share:.0%}，还要约 {left[0]}", f"{en} {share:.0%}, about {left[1]} to go")
     return parts.progress(share, told)
 
 
@@ -165,7 +168,13 @@ def slide(doc: Document, model: str, task: str, label: str, passage: str, *value
     yield [figures.moved_figure(found), ""]
 
 
-def build(page: Page, tabs: gr.Tabs, bench: Bench) -> None:
+def labels_of(model: str, task: str) -> dict:
+    """The labels that can be explained."""
+    labels, _ = pick_task(load_named(model), task)
+    return gr.update(choices=[(SAID, ""), *((label, label) for label in labels)], value="")
+
+
+def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
     """Draw the view."""
     default = Explain()
     knobs: dict[str, gr.components.Component] = {}
@@ -179,6 +188,9 @@ def build(page: Page, tabs: gr.Tabs, bench: Bench) -> None:
     with gr.Row(elem_classes="kx-controls"):
         start = gr.Button(tr("找证据", "Find the evidence"), variant="primary", elem_id="evidence-start", min_width=120)
         stop = gr.Button(tr("停止", "Stop"), elem_id="evidence-stop", min_width=80)
+        label = gr.Dropdown(
+            [(SAID, "")], value="", show_label=False, container=False, min_width=180, elem_id="evidence-label"
+        )
         knobs["way"] = gr.Radio(WAYS, value=default.way, show_label=False, container=False, min_width=260)
         link = page.link_button("evidence")
     status = parts.status()
@@ -212,16 +224,17 @@ def build(page: Page, tabs: gr.Tabs, bench: Bench) -> None:
             "steps": tr("挪到几个地方", "places to move to"),
             "tokens": tr("在多长的文档里挪（词元）", "length of the document moved through (tokens)"),
         }
-        for name, label in labels.items():
+        for name, text_of in labels.items():
             high = 16_384 if name == "tokens" else LIMITS[name][1]
-            knobs[name] = parts.slider(LIMITS[name][0], high, value=getattr(default, name), step=1, label=label)
+            knobs[name] = parts.slider(LIMITS[name][0], high, value=getattr(default, name), step=1, label=text_of)
     gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
 
     order = [knobs[f.name] for f in dataclasses.fields(Explain)]
     who = [bench.document, bench.model, bench.task, bench.label]
     outputs = [text, deletion, said, status, passage]
     view = page.view("evidence", Explain, knobs, link, tabs=tabs)
-    finding = (guard(explain), [*who, *order], outputs)
+    finding = (guard(explain), [*who, label, *order], outputs)
+    gr.on([tab.select, bench.task.change], guard(labels_of), [bench.model, bench.task], label, **QUIET)
     running = [start.click(*finding, **QUIET)]
     start.click(None, order, None, js=view.keep)
     wanted = [(3072, 70.0, "医药养生", 0), (3072, 0.0, "兵法军事", 1), (3072, 100.0, "佛道", 2)]

@@ -28,7 +28,8 @@ from spaces.long_document.ui.read import Bench, lasting
 QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 2}
 LENGTHS = ("512", "2048", "8192", "32768")
 ABOUT = prose(
-    f"""带一个 CSV：两列 `text` 与 `label`，{FEWEST} 到 {MOST:,} 行。读者不动，只在它上面训练一个线性头；
+    f"""带一个 CSV：两列 `text` 与 `label`，{FEWEST} 到 {MOST:,} 行。
+读者不动，只在它上面训练一个线性头；
 准确率是五折交叉验证的，每篇都由没见过它的头来判。下载的是普通的 Hugging Face checkpoint，位置已写成长表，
 plain transformers 直接能读。文档不离开这台机器，不留存。""",
     f"""Bring a CSV with the columns `text` and `label`, {FEWEST} to {MOST:,} rows. The reader stays as it is; a linear head

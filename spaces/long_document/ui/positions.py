@@ -101,8 +101,8 @@ def measured() -> dict | None:
     return json.loads(OUT.read_text("utf-8")) if OUT.is_file() else None
 
 
-def build(page: Page, tabs: gr.Tabs) -> None:
-    """Draw the view."""
+def build(page: Page, tabs: gr.Tabs, tab: gr.Tab) -> None:
+    """Draw the view; the figures come when its tab is opened, for they need the weights."""
     default = Positions()
     knobs: dict[str, gr.components.Component] = {}
     with gr.Row(elem_classes="kx-try"):
@@ -139,6 +139,4 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         values = list(dataclasses.astuple(Positions(**changes)))
         shown = button.click(lambda v=values: v, None, order, **QUIET).then(*drawing, **QUIET)
         shown.then(None, order, None, js=view.keep)
-    for tab in tabs.children:
-        if getattr(tab, "id", None) == "positions":
-            tab.select(*drawing, **QUIET)
+    tab.select(*drawing, **QUIET)

@@ -35,6 +35,7 @@ TRY = [  # label, what the example is
     (tr("证据藏在末尾", "evidence at the end"), {"tokens": 8192, "place": 100.0}),
     (tr("一整本书：262,144 词元", "a whole book: 262,144 tokens"), {"tokens": 262_144}),
 ]
+COMPOSED = tr("写出来的书", "a composed book")
 FORMATS = [".txt", ".md", ".html", ".htm", ".pdf", ".docx"]
 EXPLANATION = prose(
     r"""**怎么做到的。** 训练过的位置只有 $p_1\dots p_n$，$n=512$。令 $u=(p-\alpha p_1)/(1-\alpha)$，
@@ -61,8 +62,8 @@ masked), and the genre of a classical text. Any other text gets one of these lab
 medical advice.""",
 )
 START = tr(
-    "粘贴一篇、上传一个文件，或点上面的例子；再按“读”。",
-    "Paste a text, upload a file, or press an example above; then press “Read”.",
+    "按“读”读这一篇；或者先粘贴、上传你自己的，点上面的例子也行。",
+    "Press “Read” to read this text; or first paste or upload your own, or take an example above.",
 )
 
 
@@ -119,8 +120,7 @@ def make(tokens: float, place: float, genre: str, seed: float) -> Iterator[list]
     yield [gr.skip(), gr.skip(), tr(f"正在写 {example.tokens:,} 个词元……", f"writing {example.tokens:,} tokens…")]
     reader = load_named()
     text, where = compose(lambda part: len(reader.tokenizer(part, verbose=False).input_ids), example)
-    name = pick(tr("写出来的书", "a composed book"), "en")
-    document = Document(text, name, where)
+    document = Document(text, COMPOSED, where)
     yield [document, shown(document), ""]
 
 
@@ -141,9 +141,9 @@ def told(document: Document, reader: Reader, tokens: int, seconds: list[float] |
     """The sentence about a document that is not read yet."""
     trained = getattr(reader.model.config, "max_position_embeddings", 512)
     seen = min(1.0, trained / tokens)
-    name = f"<b>{html.escape(document.name)}</b> · " if document.name else ""
-    zh = f"{name}{len(document.text):,} 字 = <b>{tokens:,}</b> 个词元；前 {trained} 个只占 {seen:.1%}。"
-    en = f"{name}{len(document.text):,} characters = <b>{tokens:,}</b> tokens; the first {trained} are {seen:.1%}."
+    names = [f"<b>{html.escape(pick(document.name, x))}</b> · " if document.name else "" for x in ("zh", "en")]
+    zh = f"{names[0]}{len(document.text):,} 字 = <b>{tokens:,}</b> 个词元；前 {trained} 个只占 {seen:.1%}。"
+    en = f"{names[1]}{len(document.text):,} characters = <b>{tokens:,}</b> tokens; the first {trained} are {seen:.1%}."
     if seconds is not None:
         total = lasting(sum(seconds))
         zh, en = f"{zh}所选读法共约 {total[0]}。", f"{en} The chosen readings take about {total[1]}."
@@ -255,13 +255,16 @@ def stopped() -> str:
 
 def build(page: Page, tabs: gr.Tabs) -> Bench:
     """Draw the view."""
-    default, document, label = Read(), gr.State(Document()), gr.State("")
+    default, label = Read(), gr.State("")
+    text, where = compose(len, Example(tokens=3000))
+    document = gr.State(Document(text, COMPOSED, where))
     knobs: dict[str, gr.components.Component] = {}
     with gr.Row(elem_classes="kx-try"):
         presets = [gr.Button(text, size="sm") for text, _ in TRY]
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
             box = gr.Textbox(
+                text,
                 label=tr("文档", "document"),
                 placeholder=START,
                 lines=9,
@@ -270,7 +273,7 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
             )
             with gr.Row(elem_classes="kx-controls"):
                 upload = gr.UploadButton(
-                    tr("上传文件", "Upload a file"), file_types=FORMATS, elem_id="long-upload", min_width=110, size="md"
+                    tr("上传文件", "Upload a file"), file_types=FORMATS, elem_id="long-upload", min_width=110
                 )
                 start = gr.Button(tr("读", "Read"), variant="primary", elem_id="long-read", min_width=90)
                 stop = gr.Button(tr("停止", "Stop"), elem_id="long-stop", min_width=80)

@@ -66,7 +66,7 @@ def test_a_true_explanation_beats_chance_and_its_opposite_does_not(reader):
     upside_down = type(found)(found.label, -found.parts, found.way, 2)
     *_, (_, bad) = challenged(reader, doc, "genre", upside_down)
     assert bad.faithfulness < 0 < good.faithfulness
-    assert good.curve["named"][0] == good.curve["random"][0] and len(good.curve["share"]) == 6
+    assert good.curve["named"][0] == good.curve["random"][0] and len(good.curve["share"]) == 5
 
 
 def test_hiding_leaves_the_original_alone(reader):
