@@ -225,9 +225,9 @@ def timeline(plan: Plan, start: date) -> str:
         plots.axis("", (0.4, count + 0.6), ticks=list(range(count, 0, -1)), names=names),
         layers,
         caption=tr(
-            "圆点是最可能的日子，灰杠是十次里八次所在的范围；灰杠伸出右边，就是到最后一天也可能还没轮到。",
-            "Dots are the likeliest days, grey bars hold eight of ten possibilities; a bar that leaves on the right "
-            "may not come within these days at all.",
+            "圆点按拟合的参数（没有读数时按默认值），灰杠是十次里八次所在的范围；伸出右边的，到最后一天也可能还没轮到。",
+            "Dots follow the fitted parameters (without readings the defaults), grey bars hold eight of ten "
+            "possibilities; what leaves on the right may not come within these days at all.",
         ),
         aspect=0.45,
     )

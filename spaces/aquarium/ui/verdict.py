@@ -16,8 +16,10 @@ from spaces.aquarium import keeper_figures as figures
 from spaces.aquarium import tables
 from spaces.aquarium.ui.keeping import Question
 from spaces.aquarium.ui.knobs import QUIET, RUN, buttons, controls, in_order, number, presets, sliders
-from spaces.aquarium.verdicts import AUTHOR, REMOVED, SITUATIONS, Judgement, Outcome, judge, sensitivity, vote
+from spaces.aquarium.verdicts import AUTHOR, REMOVED, SITUATIONS, Judgement, Outcome, Vote, judge, sensitivity, vote
 
+FEW = 5
+"""Draws asked about nitrate that are too few to speak against the author."""
 EVERY = 0.5
 """Seconds between two pictures of a vote."""
 NAMES = {"pump": ("水泵", "pump"), "ceramsite": ("陶粒", "ceramsite"), "plants": ("水草", "plants")}
@@ -160,8 +162,7 @@ def counted(outcomes: Sequence[Outcome], state: str = "") -> str:
     """The vote in words: how many of how many, and whose side that is."""
     zh, en = [], []
     for name, v in vote(outcomes).items():
-        yes = max(v.acute / v.asked if v.asked else 0, v.nitrate / v.asked_nitrate if v.asked_nitrate else 0)
-        kind = "" if v.undecided else "good" if (yes > 0.5) == AUTHOR[name] else "bad"
+        kind = {None: "", True: "good", False: "bad"}[sides(v, AUTHOR[name])]
         zh.append(
             f"<b class={kind}>{NAMES[name][0]}</b>（{SAID[AUTHOR[name]][0]}）："
             f"{v.asked} 组里 {v.acute} 组说因氨或亚硝酸盐不可少，"
@@ -174,6 +175,16 @@ def counted(outcomes: Sequence[Outcome], state: str = "") -> str:
     old_zh, old_en = ("（这是改设置之前投的票。）", " (This vote is older than the settings.)") if state else ("", "")
     total = len(outcomes)
     return markup(f"{total} 组参数投票：{'；'.join(zh)}。{old_zh}", f"Vote of {total} draws: {'; '.join(en)}.{old_en}")
+
+
+def sides(v: Vote, essential: bool) -> bool | None:
+    """Whether most draws side with the author; None where too few could be asked about nitrate to say they do not."""
+    if v.undecided:
+        return None
+    acute = v.acute > v.asked / 2
+    if not acute and v.asked_nitrate < FEW:
+        return None if essential else True
+    return (acute or v.nitrate > v.asked_nitrate / 2) == essential
 
 
 def _progress(done: int, of: int) -> str:

@@ -9,7 +9,7 @@ from spaces.aquarium.readings import read
 from spaces.aquarium.ui import mine, pipes, verdict
 from spaces.aquarium.ui.example import made_up
 from spaces.aquarium.ui.keeping import Mine, Question
-from spaces.aquarium.verdicts import Outcome, judge
+from spaces.aquarium.verdicts import Outcome, Vote, judge
 
 
 def test_each_layout_has_its_own_clogged_inlets():
@@ -73,3 +73,19 @@ def test_stop_ends_the_run_under_way():
     shown = runs.only(x for x in range(3))
     assert next(shown) == 0 and "Stopped" in mine.halted(runs)
     assert list(shown) == []
+
+
+@pytest.mark.parametrize(
+    ("votes", "essential", "side"),
+    [
+        (Vote(0, 0, 0, 0), True, None),
+        (Vote(10, 6, 2, 0), True, True),
+        (Vote(10, 6, 2, 0), False, False),
+        (Vote(10, 1, 2, 0), True, None),  # two draws say nothing about nitrate
+        (Vote(10, 1, 2, 0), False, True),
+        (Vote(10, 1, 9, 8), True, True),
+        (Vote(10, 1, 9, 1), True, False),
+    ],
+)
+def test_a_side_is_taken_only_where_enough_were_asked(votes, essential, side):
+    assert verdict.sides(votes, essential) is side
