@@ -58,7 +58,7 @@ def heads(model: str, seen: Attention, chosen: int) -> str:
     """Every head's shares: a row for each, the mean of all at the bottom."""
     rows = [seen.head(number).clamp(min=1e-9).log10().tolist() for number in range(seen.rows + 1)]
     plies = range(seen.shares.shape[-1])
-    every = max(1, (seen.rows + 1) // 16)
+    every = max(1, -(-seen.rows // 9))
     ticks = [0, *range(1, seen.rows + 1, every)]
     names = [tr("平均", "mean") if number == 0 else seen.name(number) for number in ticks]
     label = tr("份额（log₁₀）", "share (log₁₀)")
@@ -82,7 +82,7 @@ def attention_bars(seen: Mapping[str, Attention], chosen: Mapping[str, int]) -> 
         plots.axis(tr("注意力份额（%）", "share of attention (%)"), (0, None)), layers,
         caption=tr("所选的头各把多少注意力给了哪一着；0 是开头的占位符或开局局面，注意力没处放时常停在那里。",
                    "How much attention the chosen heads give to each ply. 0 is the padding before the text, or the "
-                   "first position: attention often rests there when it has nowhere to go."), aspect=0.3)
+                   "first position: attention often rests there when it has nowhere to go."), aspect=0.34)
 
 
 # ---- the believed board
@@ -92,7 +92,7 @@ def game_accuracy(right: Sequence[int], at: int) -> str:
     """Squares that the probe reads rightly after each ply of the game under study."""
     return plots.figure(
         "belief-game", plots.axis(PLY, (0, max(len(right), 1)), whole=True),
-        plots.axis(tr("读对的格数（共 90）", "squares read rightly (of 90)"), (None, 90)),
+        plots.axis(tr("读对的格（共 90）", "squares right (of 90)"), (None, 90)),
         [plots.line(range(1, len(right) + 1), right, "faithful", COLOURS["faithful"]),
          plots.rule("vline", at, HERE, "ink", dash=True)],
         caption=tr("这一局：每着之后，从隐状态读出的棋盘对了几格。点曲线，跳到那一着。",

@@ -6,7 +6,7 @@ The game, the ply and the style are chosen once, above; each lens draws only whi
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -39,6 +39,21 @@ FROM_BOARD = """() => [...document.querySelectorAll("#xiangqi-panel .list .move 
 """The moves listed beside the board of Play, in WXF."""
 
 
+class Runs(Latest):
+    """A visitor's runs, and whether there has been one."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun = False
+
+    def __deepcopy__(self, memo) -> Runs:
+        return Runs()
+
+    def only(self, run: Generator) -> Iterator:
+        self.begun = True
+        yield from super().only(run)
+
+
 @dataclass
 class Header:
     """What stands above the lenses: the examples, the game's moves, ply and style; and the box to paste a game into."""
@@ -63,30 +78,32 @@ def _header(page: Page) -> Header:
     moves = strip(_moves(default), elem_id="think-moves")
     with gr.Row(equal_height=True, elem_classes="kx-controls"):
         back = gr.Button("‹", min_width=48, scale=0, elem_id="think-back")
-        ply = parts.slider(0, len(default.line), value=default.ply, step=1, min_width=200, scale=4,
+        ply = parts.slider(0, len(default.line), value=default.ply, step=1, min_width=200, scale=3,
                            label=tr("已走几着", "plies made"))
         on = gr.Button("›", min_width=48, scale=0, elem_id="think-on")
-        style = gr.Radio(STYLES, value=default.style, min_width=250, scale=3,
+        style = gr.Radio(STYLES, value=default.style, min_width=250, scale=4,
                          label=tr("sighted 照谁的样子", "sighted plays"))
     status = parts.status()
     hidden = {"lens": gr.Textbox(default.lens, visible=False), "game": gr.Textbox(default.game, visible=False)}
     return Header(presets, board, link, moves, back, on, status, hidden | {"ply": ply, "style": style})
 
 
-def _lenses() -> tuple[gr.Tabs, dict[str, gr.Tab], dict[str, Lens]]:
-    lenses, opened = {}, {}
+def _lenses() -> tuple[gr.Tabs, dict[str, gr.Button], dict[str, Lens]]:
+    """The tabs of the lenses, and for each a hidden button that think.js presses when its tab is clicked."""
+    openers = {name: gr.Button(visible="hidden", elem_id=f"open-think-{name}") for name in LENSES}
+    lenses = {}
     with gr.Tabs(overflow_behavior="wrap", elem_id="think-lenses") as inner:
         for name in LENSES:
             label, view = VIEWS[name]
-            with gr.Tab(label, id=f"think-{name}") as opened[name]:
+            with gr.Tab(label, id=f"think-{name}"):
                 lenses[name] = view.build()
-    return inner, opened, lenses
+    return inner, openers, lenses
 
 
 def build(page: Page, tabs: gr.Tabs, tab: gr.Tab) -> None:
     """Draw the view inside its tab; nothing is computed until that is opened."""
     head = _header(page)
-    inner, opened, lenses = _lenses()
+    inner, openers, lenses = _lenses()
     with gr.Accordion(tr("另选一局：粘贴棋谱", "Another game: paste it"), open=False):
         paste = gr.Textbox(lines=2, max_lines=5, elem_id="think-game", label=tr(
             "棋谱（ICCS、炮二平五、C2=5 或 PGN，从开局起，至多 127 着）",
@@ -109,7 +126,13 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab) -> None:
         yield {inner: gr.Tabs(selected=f"think-{study.lens}"), knobs["ply"]: _plies(study)}
         yield from draw(*values)
 
-    runs = gr.State(Latest())
+    def opened_first(runs: Runs, *values: Any) -> Iterator[Update]:
+        if runs.begun:  # a link has drawn it, or it was open before
+            yield {head.status: gr.skip()}
+        else:
+            yield from look(runs, *values)
+
+    runs = gr.State(Runs())
     drawing = {"inputs": [runs, *order], "outputs": outputs, "trigger_mode": "always_last", **QUIET}
     look = latest(guard(draw))
     view = page.view("think", Study, knobs, head.link, tabs=tabs,
@@ -123,7 +146,7 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab) -> None:
         if name not in ("lens", "game"):
             knob.input(look, **drawing).then(**keep)
     chosen = [knobs["game"], knobs["ply"]]
-    drawn(tab.select(lambda: None, None, None, **QUIET))
+    tab.select(opened_first, [runs, *order], outputs, **QUIET)
     drawn(gr.on([take.click, paste.submit], guard(_read), paste, chosen, **QUIET))
     drawn(head.board.click(guard(_read), paste, chosen, js=FROM_BOARD, **QUIET))
     for name, button in head.presets.items():
@@ -131,9 +154,8 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab) -> None:
         drawn(button.click(partial(_chosen, Study(game=game, ply=ply)), None, chosen, **QUIET))
     drawn(head.back.click(partial(_step, -1), chosen, knobs["ply"], **QUIET))
     drawn(head.on.click(partial(_step, 1), chosen, knobs["ply"], **QUIET))
-    for name, one in opened.items():
-        clicked = f"(lens) => (Date.now() - (kx.lensClicked || 0) < 2000 ? {name!r} : lens)"
-        drawn(one.select(None, knobs["lens"], knobs["lens"], js=clicked, **QUIET))
+    for name, button in openers.items():
+        drawn(button.click(lambda n=name: n, None, knobs["lens"], **QUIET))
     for picked in (head.moves, *(figure for one in lenses.values() for figure in one.picks)):
         drawn(picked.pick(_picked("x"), None, knobs["ply"], **QUIET))
     for figure, name in (pair for one in lenses.values() for pair in one.choosers):

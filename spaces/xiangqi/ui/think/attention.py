@@ -22,9 +22,9 @@ from spaces.xiangqi.voices import MODELS
 
 ARROWS = 6
 EXPLANATION = prose(
-    """**怎么看。** 模型正要说下一着。棋子的深浅是所选的头给它走过的那几着的注意力之和：越被看，越实；
-从没动过的子最淡。箭头是被看得最多的几着，数字是第几着。faithful 的一着是四个字，四个字的注意力相加；
-sighted 的主干只读最近若干着的棋盘摘要，窗口之外一概看不见。注意力是权重，不是原因：被看的不一定被用上。""",
+    "**怎么看。** 模型正要说下一着。棋子的深浅是所选的头给它走过的那几着的注意力之和：越被看，越实；"
+    "从没动过的子最淡。箭头是被看得最多的几着，数字是第几着。faithful 的一着是四个字，四个字的注意力相加；"
+    "sighted 的主干只读最近若干着的棋盘摘要，窗口之外一概看不见。注意力是权重，不是原因：被看的不一定被用上。",
     """**How to read it.** The model is about to say the next move. A piece is as solid as the attention that the chosen
 head gives to the moves it made; pieces that never moved are faintest. Arrows are the moves looked at most, with their
 ply. A ply is four characters to faithful, and their attention is summed; sighted’s trunk reads summaries of the last

@@ -26,13 +26,13 @@ PIECES = (("空", "empty"), *((f"{zh}{face}", f"{en} {kind}") for (zh, en), face
     (("红", "red"), ("黑", "black")), FACES, strict=True) for face, kind in zip(faces[1:], KINDS, strict=True)))
 SHOWN_ERRORS = 10
 EXPLANATION = prose(
-    """**怎么看。** faithful 只读字，从没见过棋盘。每走完一着，我们用一个线性映射（探针）从它某一层的隐状态读出
-90 格上各是什么子：左边是它“相信”的棋盘，子越淡越没把握，虚圈是读错的格；右边是真的。
-探针在训练局上学，层在一半验证局上选，下面的准确率来自另一半。
-**准确率本身不说明什么**：大多数格子开局后就没变过，只说“该格此时最常见的子”就能对很多；
-所以曲线里画着这条灰线，还画着同样的探针用在同样大小、随机权重的模型上的结果。
-第三张图只数灰线猜错的格：那里才看得出它是否在记棋。
-探针读得出，只说明隐状态里有这些信息，不等于模型用上了它。""",
+    "**怎么看。** faithful 只读字，从没见过棋盘。每走完一着，我们用一个线性映射（探针）从它某一层的隐状态读出"
+    "90 格上各是什么子：左边是它“相信”的棋盘，子越淡越没把握，虚圈是读错的格；右边是真的。"
+    "探针在训练局上学，层在一半验证局上选，下面的准确率来自另一半。"
+    "**准确率本身不说明什么**：大多数格子开局后就没变过，只说“该格此时最常见的子”就能对很多；"
+    "所以曲线里画着这条灰线，还画着同样的探针用在同样大小、随机权重的模型上的结果。"
+    "第三张图只数灰线猜错的格：那里才看得出它是否在记棋。"
+    "探针读得出，只说明隐状态里有这些信息，不等于模型用上了它。",
     """**How to read it.** faithful reads letters and never saw a board. After every ply one linear map, the probe,
 reads from the hidden state of one of its layers which piece stands on each of the 90 squares: left is the board it
 “believes” in, the fainter a piece the less sure, with dashed rings where it is wrong; right is the true one. The probe

@@ -29,12 +29,12 @@ NAMES = {
     "fen": tr("只给局面（FEN）", "as FEN only"),
 }
 EXPLANATION = prose(
-    f"""**怎么看。** 棋盘上是同一个局面，最后一着也相同（FEN 除外），只有来路不同。看局面下棋的，回答应当一样。
-“换个次序”把各方自己的着法打乱，步步合法，终点相同；“弯路”在最后一着之前插进一段随机着法：
-双方各走几步闲着，再原路退回。faithful 没法“只看局面”：FEN 不在它的字母表里，
-那一行给它的是空棋谱，看它闭着眼说什么。总变差（TV）：两份概率有多大的份额说法不同
-（0 % 完全一样，100 % 毫无重合）；KL 以比特计。
-换次序与弯路各抽 {DRAWS} 次，表里是平均值和范围，棋盘画第一次。""",
+    "**怎么看。** 棋盘上是同一个局面，最后一着也相同（FEN 除外），只有来路不同。看局面下棋的，回答应当一样。"
+    "“换个次序”把各方自己的着法打乱，步步合法，终点相同；“弯路”在最后一着之前插进一段随机着法："
+    "双方各走几步闲着，再原路退回。faithful 没法“只看局面”：FEN 不在它的字母表里，"
+    "那一行给它的是空棋谱，看它闭着眼说什么。总变差（TV）：两份概率有多大的份额说法不同"
+    "（0 % 完全一样，100 % 毫无重合）；KL 以比特计。"
+    f"换次序与弯路各抽 {DRAWS} 次，表里是平均值和范围，棋盘画第一次。",
     f"""**How to read it.** The boards show one position, with the same last move (but for a FEN); only the way there
 differs. Whoever plays the position answers the same. A transposition shuffles each side’s own moves, all legal, to the
 same end; a detour puts random moves before the last one: each side makes some idle moves and takes them back. faithful

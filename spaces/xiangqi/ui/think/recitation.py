@@ -20,10 +20,10 @@ from spaces.xiangqi.voices import MODELS, Saying
 NEAR = 6
 """Plies on either side that the sentence compares."""
 EXPLANATION = prose(
-    """**怎么看。** 训练集里至少两局（或其左右镜像）这样开头，就算“在谱里”；线的右边，没有两局这样走过。
-随软件附带的不是棋谱，而是每条开局线的 48 位散列和局数：把没见过的认成见过的，概率约 3·10⁻¹⁰。
-只出现过一局的走法不收：那一局可能被背下来了，这个统计看不出。
-棋越下越难，熵本来就会变，所以最后一张图在同一着数上比较“还在谱里”与“已离谱”的局。""",
+    "**怎么看。** 训练集里至少两局（或其左右镜像）这样开头，就算“在谱里”；线的右边，没有两局这样走过。"
+    "随软件附带的不是棋谱，而是每条开局线的 48 位散列和局数：把没见过的认成见过的，概率约 3·10⁻¹⁰。"
+    "只出现过一局的走法不收：那一局可能被背下来了，这个统计看不出。"
+    "棋越下越难，熵本来就会变，所以最后一张图在同一着数上比较“还在谱里”与“已离谱”的局。",
     """**How to read it.** A line is in the book when at least two training games, or their mirror images, begin so;
 right of the line no two games went this way. What ships is no game but a 48-bit hash and a count for every opening
 line: an unmet line passes for a met one with a probability of about 3·10⁻¹⁰. Lines of one game only are left out:

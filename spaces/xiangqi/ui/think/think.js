@@ -55,8 +55,9 @@ window.kx.xiangqiThink ??= (() => {
     kx.listeners.add(() => element.isConnected && draw());
     draw();
   };
-  document.addEventListener("click", (event) => { // a tab is also "selected" when it is drawn: only a click chooses
-    if (event.target.closest?.("#think-lenses [role=tab]")) kx.lensClicked = Date.now();
-  }, true);
+  document.addEventListener("click", (event) => { // gradio also "selects" a tab that it draws: only a click chooses
+    const tab = event.target.closest?.("#think-lenses [role=tab]");
+    if (tab) document.getElementById(`open-${tab.dataset.tabId}`)?.click();
+  });
   return { marks, strip };
 })();
