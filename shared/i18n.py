@@ -8,6 +8,8 @@ hides one.
 
 from __future__ import annotations
 
+import re
+
 SEPARATOR = "\u2063"  # INVISIBLE SEPARATOR: never typed, never drawn
 LANGUAGES = ("zh", "en")
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -41,5 +43,9 @@ def markup(zh: str, en: str) -> str:
 
 
 def prose(zh: str, en: str) -> str:
-    """Markdown in both languages as two blocks; blank lines around the content let Markdown inside them work."""
+    """Markdown in both languages as two blocks; blank lines around the content let Markdown inside them work.
+
+    A line break between two Chinese characters would be shown as a space: it is taken out.
+    """
+    zh = re.sub(r"(?<=[^\x00-\x7f])\n(?=[^\x00-\x7f])", "", zh)
     return f'<div class="zh" lang="zh">\n\n{zh.strip()}\n\n</div>\n<div class="en" lang="en">\n\n{en.strip()}\n\n</div>'
