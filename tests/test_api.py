@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from gradio_client import Client
@@ -18,6 +19,7 @@ PROMISED = {
     "gradient_flow": "/gradient_flow",
     "xiangqi": "/xiangqi_move",
 }
+LONG = Path(app.__file__).parent / "spaces" / "long_document" / "weights" / "config.json"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
@@ -108,6 +110,20 @@ def test_attention_error_stands_beside_the_closed_form(client):
     for bad, field in [('{"kind": "cosine"}', "kind"), ('{"features": 3}', "count"), ("[]", "settings")]:
         with pytest.raises(Exception, match=field):
             client.predict(bad, api_name="/attention_error")
+
+
+@pytest.mark.skipif(not LONG.is_file(), reason="the long document tab's weights are not trained yet")
+@pytest.mark.skipif("long_document" not in app.SLUGS, reason="the page has no long document tab yet")
+def test_classify_document_reads_the_beginning_or_the_whole(client):
+    text = "第一条 为了保护水源，根据有关法律，制定本条例。\n" * 40
+    for reading, most in (("512", 512), ("whole", 10**6), ("sliding", 10**6)):
+        found = client.predict(text, "province", reading, api_name="/classify_document")
+        assert found["label"] == max(found["scores"], key=found["scores"].get) and found["tokens"] <= most
+        assert sum(found["scores"].values()) == pytest.approx(1, abs=1e-3) and found["seconds"] > 0
+    bad = {"text": ("", "province", "whole"), "task": (text, "mood", "whole"), "reading": (text, "genre", "2")}
+    for field, values in bad.items():
+        with pytest.raises(Exception, match=field):
+            client.predict(*values, api_name="/classify_document")
 
 
 def test_only_promised_names_are_offered(client):
