@@ -30,8 +30,8 @@ ABOUT = prose(
     "任务和模型按“读一篇”里的设置。"
     "读坏的那篇写明原因，不影响别的。停下以后，把已有的结果表交回来，就从断处接着读。",
     "A zip (txt, md, html, pdf, docx) or a CSV with a column `text`, 2,000 documents at most. Task and model are those "
-    "of “Read”. A document that cannot be read says why, and the others go on. Once stopped, hand the table back and it "
-    "goes on from there.",
+    "of “Read”. A document that cannot be read says why, and the others go on. Once stopped, hand the table back and "
+    "it goes on from there.",
 )
 
 

@@ -32,9 +32,9 @@ ABOUT = prose(
 读者不动，只在它上面训练一个线性头；
 准确率是五折交叉验证的，每篇都由没见过它的头来判。下载的是普通的 Hugging Face checkpoint，位置已写成长表，
 plain transformers 直接能读。文档不离开这台机器，不留存。""",
-    f"""Bring a CSV with the columns `text` and `label`, {FEWEST} to {MOST:,} rows. The reader stays as it is; a linear head
-on top of it is trained and cross-validated in five folds: each text is judged by a head that has not seen it. What you
-download is an ordinary Hugging Face checkpoint with its positions written out, which plain transformers reads. Your
+    f"""Bring a CSV with the columns `text` and `label`, {FEWEST} to {MOST:,} rows. The reader stays as it is; a linear
+head on top of it is trained and cross-validated in five folds: each text is judged by a head that has not seen it. What
+you download is an ordinary Hugging Face checkpoint with its positions written out, which plain transformers reads. Your
 texts stay on this machine and are not kept.""",
 )
 SAVE = tr("下载 checkpoint（zip）", "Download the checkpoint (zip)")
