@@ -28,8 +28,10 @@ from spaces.xiangqi.rules import Position
 MODELS = ("faithful", "sighted")
 SLICE = 12
 """Plies computed in one call."""
-FOLLOWED = 2e-4
+FOLLOWED = 5e-4
 """Beginnings less likely than this are spelled out only where a legal move has them."""
+AT_ONCE = 3
+"""Plies whose words are spelled on one cache: their nodes cost attention to one another, though it is masked."""
 SORTED, SHOWN = 1e-5, 8
 """Illegal moves below this probability are summed unsorted; so many of the others are kept by name."""
 
@@ -77,6 +79,10 @@ def faithful_words(model: GPT2LMHeadModel, moves: list[int], plies: list[int], l
     moves: at most 127; plies: which of the positions after 0 … len(moves) of them; legal: there, spelled in any case.
     A row's words that were not followed are 0 and missing from its sum; followed=0 follows all.
     """
+    if len(plies) > AT_ONCE:
+        groups = [slice(at, at + AT_ONCE) for at in range(0, len(plies), AT_ONCE)]
+        spelled = [faithful_words(model, moves[: max(plies[g])], plies[g], legal[g], followed) for g in groups]
+        return tuple(torch.cat(column) for column in zip(*spelled, strict=True))
     wanted = torch.zeros(len(plies), 9, 10, 9, 10, dtype=torch.bool)  # file, rank, file, rank
     for row, words in zip(wanted, legal, strict=True):
         ends = torch.tensor(words or [0])

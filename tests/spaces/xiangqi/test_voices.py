@@ -40,7 +40,7 @@ def _game(plies: int, seed: int = 3) -> Position:
 
 @pytest.mark.parametrize("followed", [0, 2e-4, 0.02])
 def test_words_are_those_of_plain_spelling(faithful, followed):
-    moves, plies = _game(7).moves, [0, 4, 7]
+    moves, plies = _game(7).moves, [0, 4, 5, 6, 7]
     legal = [p.legal_moves() for p in voices.positions(tuple(moves), plies)]
     words, malformed = voices.faithful_words(faithful, moves, plies, legal, followed)
     for row, stray, ply, good in zip(words, malformed, plies, legal, strict=True):

@@ -23,13 +23,13 @@ EXPLANATION = prose(
     "**怎么看。** 箭头越粗，概率越大；灰箭头不合规则。没有谁替这两个模型遮住不合规则的着法，"
     "所以概率里总有一份是“犯规”的：faithful 只读过棋谱的字，得自己从字里猜出子在哪里；sighted 看得见棋盘。"
     "每一着犯规都归到它违反的第一条规则（从“起点没有棋子”查到“走后被将军”）。"
-    "faithful 还可能拼出根本不是着法的字。它逐字拼写；概率低于 0.02 % 的开头不再往下拼，"
+    "faithful 还可能拼出根本不是着法的字。它逐字拼写；概率低于 0.05 % 的开头不再往下拼，"
     "合法着法则一着不漏，所以合计是准确的。",
     """**How to read it.** The thicker the arrow, the likelier the move; grey arrows are illegal. Nothing masks illegal
 moves in either model, so a share of the probability breaks the rules: faithful has read the letters of games only and
 must work out from them where the pieces stand; sighted sees the board. Every illegal move is filed under the first rule
 that it breaks, from “no piece on the square left” to “king left in check”. faithful can also spell what is no move at
-all. It spells letter by letter; beginnings below 0.02 % are not spelled out, but every legal move is, so the totals are
+all. It spells letter by letter; beginnings below 0.05 % are not spelled out, but every legal move is, so the totals are
 exact.""",
 )
 
