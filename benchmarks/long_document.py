@@ -6,7 +6,8 @@
 
 Ours reads block by block (exact), plain transformers reads with its own SDPA and with eager attention, a pipeline reads
 windows of 512 tokens. Weights are the embedded default's, or random ones of its shape: time does not depend on them.
-Peak memory is the growth of the process above the model; ratios are of CPU seconds, which a busy machine disturbs less. Ways that would not fit are left out and said so.
+Peak memory is the growth of the process above the model. Ratios are of CPU seconds: a busy machine disturbs them less.
+Ways that would not fit are left out and said so.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def readings_figure(readings: Sequence[Reading]) -> str:
     )
     if not readings:
         caption = tr("按“读”，每种读法的概率画在这里。", "Press “Read”: the probabilities of each reading appear here.")
-    ticks = {"ticks": list(range(len(labels))), "names": [short(label) for label in labels]} if labels else {}
+    ticks = {"ticks": list(range(len(labels))), "names": [short(label) for label in labels]}
     across = axis("", (-0.6, max(len(labels), 1) - 0.4), **ticks)
     return figure("readings", across, axis(tr("概率", "probability"), (0, 1)), layers, caption=caption, aspect=0.5)
 

@@ -54,7 +54,8 @@ const kxHeat = (element, props, trigger, watch) => {
     data.paragraphs.forEach((p) => seen.observe(p.node));
   };
   const read = () => {
-    if (!props.value) { text.replaceChildren(); data = null; drawMap(); return; }
+    element.querySelectorAll(".kx-heat, .kx-heat-said").forEach((part) => { part.hidden = !props.value; });
+    if (!props.value) { text.replaceChildren(); data = null; return; }
     const given = JSON.parse(props.value);
     const parts = given.parts, starts = given.starts, stops = given.stops, sentences = given.sentences;
     const from = [];

@@ -13,7 +13,8 @@
 
 --cores is the recipe for one CPU core and some hours: the encoder's lower six layers and the pooling layer,
 bf16, masked words only beside the label, windows of 512 tokens mostly (a token costs a third of one in a
-whole text), whole texts more often in the second half.
+whole text), whole texts more often in the second half. --attention performer --from DIR lets trained weights recover
+from other attention; published to weights_performer, the tab reads with it beside the damaged one.
 
 Resumable: the same command goes on from --state (every --save-every seconds); --from DIR starts from a
 classifier and leaves step 1 out. OUT holds the log, config.json and bf16 weights in parts under 16 MiB.
@@ -36,6 +37,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import BertForSequenceClassification, BertModel
 
 from shared.accelerator import autocast_dtype
+from shared.attention import register
 from spaces.long_document.batches import MLM_MIX, TASK_MIX, WHOLE_MIX, WINDOW_MIX
 from spaces.long_document.classifier import build_classifier
 from spaces.long_document.data import Document, Pack, read_pack
@@ -122,7 +124,9 @@ class Run:
     def train(self, stage: Stage, later: list[Stage]) -> BertForSequenceClassification:
         """One stage, resumed where it was interrupted."""
         classifier = extend_positions(self.load(stage.start))
-        trainer = Trainer(self.accelerator, stage, classifier, self.state, self.arguments.seed)
+        trainer = Trainer(
+            self.accelerator, stage, classifier, self.state, self.arguments.seed, self.arguments.attention
+        )
         budget = self.budget([stage, *later])
         if self.progress["stage"] == stage.name:
             trainer.restore(self.progress["steps"], self.progress["spent"])
@@ -148,7 +152,7 @@ class Run:
             return
         device = self.accelerator.device
         shipped = copy.deepcopy(model).to(device, autocast_dtype() or torch.float32)
-        shipped.set_attn_implementation("sdpa")
+        shipped.set_attn_implementation(self.arguments.attention or "sdpa")
         with sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]):
             report = validate(shipped, validation(self.pack, self.arguments.validate))
         better = score(report) > self.progress["best"]
@@ -212,6 +216,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--from", dest="weights", help="a classifier to go on from, instead of e5")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tiny", action="store_true", help="two random layers, small batches, to try it")
+    parser.add_argument("--attention", choices=("performer", "taylor"), help="teach it this one (with --from)")
     parser.add_argument("--cores", action="store_true", help="the recipe for one CPU core and some hours")
     parser.add_argument("--publish", nargs=2, metavar=("OUT", "DIR"), help="only join OUT's weights")
     return parser.parse_args(argv)
@@ -220,6 +225,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Train, or publish what was trained."""
     arguments = parse(argv)
+    register()
     if arguments.publish:
         publish(*map(Path, arguments.publish), Path(arguments.packed))
     else:

@@ -56,8 +56,10 @@ class Trainer:
         classifier: BertForSequenceClassification,
         folder: Path,
         seed: int,
+        attention: str | None = None,
     ):
         self.accelerator, self.stage, self.folder, self.seed = accelerator, stage, folder, seed
+        self.attention = attention  # None: the fastest exact one
         trainee = Trainee(classifier)
         groups = parameter_groups(trainee, stage.layer_decay, stage.weight_decay)
         fused = accelerator.device.type == "cuda"
@@ -126,7 +128,9 @@ class Trainer:
         ids, labels = sampler.next()
         vocabulary = self.classifier.config.vocab_size
         damaged, *hidden = (self._put(x) for x in hide(ids, stage.hidden, vocabulary, generator))
-        if self.accelerator.device.type == "cpu":
+        if self.attention:
+            self.classifier.set_attn_implementation(self.attention)
+        elif self.accelerator.device.type == "cpu":
             self.classifier.set_attn_implementation("eager" if ids.shape[1] <= EAGER else "sdpa")
         targets = self._put(smoothed_targets(labels, stage.smoothing)) if stage.labels else None
         with self.accelerator.autocast():

@@ -38,7 +38,8 @@ ABOUT = tr(
     "解释“读一篇”里的那篇文档；还没有的话，先按一个例子。",
     "Explains the document of “Read”; if there is none yet, take an example.",
 )
-SAID = tr("解释：读者的判断", "explain: the reader's label")
+SAID = "—"
+WHICH = tr("解释哪个标签（—：读者的判断）", "label to explain (—: the reader's)")
 START = tr(
     "按“找证据”：哪一段、哪一句、哪个词撑起了这个标签？",
     "Press “Find the evidence”: which paragraph, sentence, word carries the label?",
@@ -188,9 +189,6 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
     with gr.Row(elem_classes="kx-controls"):
         start = gr.Button(tr("找证据", "Find the evidence"), variant="primary", elem_id="evidence-start", min_width=120)
         stop = gr.Button(tr("停止", "Stop"), elem_id="evidence-stop", min_width=80)
-        label = gr.Dropdown(
-            [(SAID, "")], value="", show_label=False, container=False, min_width=180, elem_id="evidence-label"
-        )
         knobs["way"] = gr.Radio(WAYS, value=default.way, show_label=False, container=False, min_width=260)
         link = page.link_button("evidence")
     status = parts.status()
@@ -219,6 +217,7 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
             go = gr.Button(tr("挪证据", "Move the evidence"), variant="primary", elem_id="evidence-move")
             moving_status = parts.status()
     with gr.Accordion(tr("更多旋钮", "More knobs"), open=False), gr.Row():
+        label = gr.Dropdown([(SAID, "")], value="", label=WHICH, elem_id="evidence-label")
         labels = {
             "budget": tr("遮挡最多重读几遍", "readings that occlusion may take"),
             "steps": tr("挪到几个地方", "places to move to"),
