@@ -23,12 +23,14 @@ EXPLANATION = prose(
     "**怎么看。** 训练集里至少两局（或其左右镜像）这样开头，就算“在谱里”；线的右边，没有两局这样走过。"
     "随软件附带的不是棋谱，而是每条开局线的 48 位散列和局数：把没见过的认成见过的，概率约 3·10⁻¹⁰。"
     "只出现过一局的走法不收：那一局可能被背下来了，这个统计看不出。"
-    "棋越下越难，熵本来就会变，所以最后一张图在同一着数上比较“还在谱里”与“已离谱”的局。",
+    "棋越下越难，熵本来就会变，所以最后一张图在同一着数上比较“还在谱里”与“已离谱”的局。"
+    "线上那一着（0）的一致率必然低：离谱的着法，按定义就是少见的着法。",
     """**How to read it.** A line is in the book when at least two training games, or their mirror images, begin so;
 right of the line no two games went this way. What ships is no game but a 48-bit hash and a count for every opening
 line: an unmet line passes for a met one with a probability of about 3·10⁻¹⁰. Lines of one game only are left out:
 that game may have been memorised, and this count cannot tell. Games grow harder with age and entropy changes anyway,
-so the last figure compares games in and out of the book at the same ply.""",
+so the last figure compares games in and out of the book at the same ply. At the line itself (0) agreement must fall: a
+move that leaves the book is a rare one by definition.""",
 )
 
 
@@ -38,8 +40,11 @@ def build() -> Lens:
     with gr.Row(elem_classes="kx-grid"):
         counts, entropy = parts.figure(pickable=True), parts.figure(pickable=True)
     lost = parts.verdict()
-    with gr.Row(elem_classes="kx-grid", visible=False) as averaged:
-        measured = [parts.figure() for _ in range(4)]
+    measured = []
+    with gr.Column(visible=False) as averaged:
+        for _ in range(2):
+            with gr.Row(elem_classes="kx-grid"):
+                measured += [parts.figure() for _ in range(2)]
     gr.Markdown(EXPLANATION)
 
     def draw(study: Study) -> Iterator[Update]:
