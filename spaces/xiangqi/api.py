@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from shared import accelerator, models
 from shared.experiment import InputError
+from spaces.xiangqi.alphabeta import warm
 from spaces.xiangqi.board import iccs, parse_iccs
 from spaces.xiangqi.model import SightedModel
 from spaces.xiangqi.outcome import REASONS, outcome
@@ -36,6 +37,8 @@ def weights(level: str) -> PreTrainedModel:
     if level not in LEVELS:
         names = ", ".join(LEVELS)
         raise InputError("level", f"水平应为 {names} 之一。", f"the level must be one of {names}.")
+    if level == "thinking":
+        warm()  # before the device's turn, like the weights
     if level == "article":
         return models.load("", embedded=WEIGHTS / "faithful").model
     return models.load("", SightedModel, embedded=WEIGHTS / "sighted").model
@@ -64,7 +67,8 @@ def xiangqi_move(fen: str, moves: str | list[str], level: str) -> dict:
     """The move that a level plays after `moves` from `fen` (empty: the start).
 
     Returns {"move": ICCS, "fen": after that move, "legal": the legal moves, "policy": {move: probability} in the
-    position asked (for thinking the share of the search's visits), "illegal_mass": probability off the rules}.
+    position asked (for thinking the model's, sharpened by a search of four plies), "illegal_mass": what it put off
+    the rules}.
     """
     position = play(fen, read_moves(moves))
     legal = position.legal_moves()

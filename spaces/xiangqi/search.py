@@ -1,172 +1,222 @@
-"""Thinking: a search that the sighted model's policy and value guide, on a budget of seconds.
+"""Thinking: alpha–beta that the sighted model's policy and value guide, on a budget of seconds.
 
-PUCT as in AlphaZero (Silver et al., 2017), leaves in batches with a virtual loss, and what mate and repetition decide
-is proved upwards (Winands et al., 2008, "Monte-Carlo Tree Search Solver"). At the root the policy is read with the
-game's history, at the leaves without.
+The model reads the position with its history, and every position one move on in one batch. Its *policy* orders the
+root moves, says which may be looked at less deeply, orders the replies to each, and breaks near ties; its *value* of
+the position after a move, against what the tables see there, corrects that move's score. Depth comes from `alphabeta`.
+What the rules decide at once (mate, repetition, perpetual check and chase) is asked of `outcome`.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
+from spaces.xiangqi.alphabeta import BY_RULE, MATE, MOST, SLOTS, Memory, memory, quiesce, search
+from spaces.xiangqi.batches import CP_DRAW, CP_SCALE
+from spaces.xiangqi.native import HASH, LIMIT, NODES, STOP, Desk, desk, make, unmake
 from spaces.xiangqi.outcome import outcome
 from spaces.xiangqi.player import Analysis, Leaf
 from spaces.xiangqi.rules import Position
-from spaces.xiangqi.sight import Sight
+from spaces.xiangqi.sight import Sight, View
 
-C_PUCT, FIRST_PLAY = 1.6, 0.25
-LEAVES, MOST_VISITS = 16, 100_000
+VALUE_SHARE, VALUE_MOST = 0.3, 150
+"""How much of the difference between the model's value and the tables' counts, and at most how many centipawns."""
+POLICY_CP, POLICY_LEAST = 8.0, -40.0
+"""Centipawns of a factor e in probability, and the least that a move gets for being unlikely."""
+GLANCES = 12
+"""Of so many root moves, the likeliest, the model also reads the position after."""
+HINT = 50_000_000
+"""The order of a reply of probability 1: below captures that win and killers, above history."""
+ALL_DEPTH, MOST_DEPTH, LINE = 4, 40, 12
+"""Every root move gets its own exact score up to ALL_DEPTH; longest depth, longest line shown."""
+SOFTNESS = 60.0
+"""Centipawns of a factor e in the policy that is reported."""
+FIRST_NPS = 200_000
 
-
-class Node:
-    """A position: statistics (M,) of its M legal moves, for the side to move; `proved` is its exact value, if known."""
-
-    __slots__ = ("moves", "prior", "visits", "total", "children", "proved", "value")
-
-    def __init__(self, policy: dict[int, float], value: float):
-        self.moves = list(policy)
-        prior = np.array(list(policy.values()), np.float64) + 1e-6
-        self.prior, self.value = prior / prior.sum(), value
-        self.visits, self.total = np.zeros(len(prior)), np.zeros(len(prior))
-        self.children: list[Node | None] = [None] * len(prior)
-        self.proved: float | None = None
-
-    @classmethod
-    def end(cls, value: float) -> Node:
-        """A finished game."""
-        node = cls({}, value)
-        node.proved = value
-        return node
-
-    def choose(self) -> int:
-        """The index of the move with the highest upper bound; moves proved lost come last."""
-        count = self.visits.sum()
-        mean = (self.value + self.total.sum()) / (1 + count) - FIRST_PLAY
-        q = np.where(self.visits > 0, self.total / np.maximum(self.visits, 1), mean)
-        for index, child in enumerate(self.children):
-            if child is not None and child.proved is not None:
-                q[index] = -child.proved - 10 * (child.proved == 1)
-        return int(np.argmax(q + C_PUCT * self.prior * np.sqrt(1 + count) / (1 + self.visits)))
-
-    def prove(self) -> bool:
-        """Whether the children's proofs prove this node just now."""
-        if self.proved is not None:
-            return False
-        known = [-child.proved for child in self.children if child is not None and child.proved is not None]
-        if 1.0 in known or len(known) == len(self.moves):
-            self.proved = max(known)
-        return self.proved is not None
-
-    def best(self) -> int:
-        """The index to play: proved won, else most visited of those not proved lost."""
-        def merit(index: int) -> tuple:
-            child = self.children[index]
-            proved = 0.0 if child is None or child.proved is None else -child.proved
-            return proved if abs(proved) == 1 else 0.0, self.visits[index], self.prior[index]
-        return max(range(len(self.moves)), key=merit)
+_CP = np.arange(-3000.0, 3001.0, 10)
+_VALUE = 1 / (1 + np.exp(-(_CP - CP_DRAW) / CP_SCALE)) - 1 / (1 + np.exp((_CP + CP_DRAW) / CP_SCALE))
 
 
-Path = list[tuple[Node, int]]
+def cp_of(value: float) -> float:
+    """The centipawns whose expected result is `value` (`batches.wdl_of_cp` backwards)."""
+    return float(np.interp(value, _VALUE, _CP))
+
+
+def value_of(cp: float) -> float:
+    """The expected result, −1 to 1, of centipawns; exact once mate is seen."""
+    return math.copysign(1.0, cp) if abs(cp) > BY_RULE - 500 else float(np.interp(cp, _CP, _VALUE))
+
+
+@dataclass
+class Try:
+    """A root move: its probability, what is known of it, and its score so far."""
+
+    move: int
+    p: float
+    quiet: bool
+    known: int | None = None
+    """Its score where the rules end the game."""
+    bonus: float = 0.0
+    """What policy and value add to what the search finds."""
+    replies: tuple[np.ndarray, np.ndarray] | None = None
+    """The opponent's moves and their order, by the policy after it."""
+    score: float = -MOST
+    early: float = -MOST
+    """At ALL_DEPTH, where it is exact."""
 
 
 class Thinking:
-    """The player that searches for `seconds`, or until `most_visits` when that comes first."""
+    """The player that searches for `seconds` of `clock`, or to `most_depth` when that comes first.
+
+    policy, value: whether the model's are used; the ladder plays without, to show what they add.
+    """
 
     name = "thinking"
 
-    def __init__(self, sight: Sight, seconds: float = 1.0, most_visits: int = MOST_VISITS,
-                 clock: Callable[[], float] = time.monotonic):
-        self.sight, self.seconds, self.most_visits, self.clock = sight, seconds, most_visits, clock
+    def __init__(self, sight: Sight | None, seconds: float = 1.0, most_depth: int = MOST_DEPTH, *, policy: bool = True,
+                 value: bool = True, clock: Callable[[], float] = time.monotonic):
+        self.sight, self.seconds, self.most_depth, self.clock = sight, seconds, most_depth, clock
+        self.policy, self.value = policy, value
+        self.depth = self.nodes = 0
+        """Of the last search."""
 
     def analyse(self, position: Position) -> Analysis:
-        end, view = self.clock() + self.seconds, self.sight.look(position)
-        root = Node(view.policy, view.value)
-        while self.clock() < end and root.visits.sum() < self.most_visits and root.proved is None:
-            self._round(root, position, min(LEAVES, int(self.most_visits - root.visits.sum())))
-        best = root.best()
-        policy = root.visits / max(1.0, root.visits.sum()) if root.visits.any() else root.prior
-        score = dict.fromkeys(root.moves, 0.0) | {root.moves[best]: 1.0}
-        return Analysis(dict(zip(root.moves, policy.tolist(), strict=True)), view.illegal_mass, score,
-                        self._value(root, best), self._line(root))
+        began = self.clock()
+        table, mind = desk(position), memory()
+        tries, illegal = self._tries(position, table, mind)
+        best = self._deepen(tries, table, mind, began + self.seconds)
+        self.nodes = int(table.state[NODES])
+        score = {t.move: min(t.score, best.score - 1) for t in tries} | {best.move: best.score}
+        return Analysis(self._policy(tries), illegal, score, value_of(best.score), _line(best, position, table, mind))
 
-    @staticmethod
-    def _value(root: Node, best: int) -> float:
-        if root.proved is not None:
-            return root.proved
-        return float(root.total[best] / root.visits[best]) if root.visits[best] else root.value
+    def _tries(self, position: Position, table: Desk, mind: Memory) -> tuple[list[Try], float]:
+        """The root moves, likeliest first, with what rules and model say of them; the policy's illegal mass."""
+        legal = position.legal_moves()
+        view = self.sight.look(position, legal=legal) if self.policy else None
+        p = view.policy if view else dict.fromkeys(legal, 1 / len(legal))
+        tries, leaves = [], {}
+        for move in legal:
+            tries.append(Try(move, p[move], not position.board[move % 90]))
+            position.push(move)
+            answers = position.legal_moves()
+            if (end := outcome(position, answers)) is not None:
+                won = 0 if end.winner is None else 1 if end.winner != position.turn else -1
+                tries[-1].known = won * (BY_RULE if answers else MATE - 1)
+            else:
+                leaves[move] = Leaf(list(position.board), position.turn, [move]), answers
+            position.pop()
+        tries.sort(key=lambda t: (t.known or 0, t.p, not t.quiet), reverse=True)
+        if self.policy or self.value:
+            read = [one for one in tries if one.move in leaves][:GLANCES if self.policy else None]
+            for one, seen in zip(read, self.sight.glance([leaves[one.move] for one in read]), strict=True):
+                self._guide(one, seen, table, mind)
+        if self.policy:
+            for one in tries:
+                one.bonus += max(POLICY_LEAST, POLICY_CP * math.log((one.p + 1e-9) / max(p.values())))
+        return tries, view.illegal_mass if view else 0.0
 
-    @staticmethod
-    def _line(node: Node) -> tuple[int, ...]:
-        """The moves most visited, one after another."""
-        line = []
-        while node is not None and node.moves and (not line or node.visits.any()):
-            index = node.best()
-            line.append(node.moves[index])
-            node = node.children[index]
-        return tuple(line)
+    def _guide(self, one: Try, seen: View, table: Desk, mind: Memory) -> None:
+        """What the model makes of the position after a root move."""
+        if self.policy:
+            one.replies = np.array(list(seen.policy)), np.array([int(HINT * q) for q in seen.policy.values()])
+        if self.value:
+            make(table, one.move)
+            tables = -quiesce(table, mind, -MOST, MOST, 1, 0)
+            unmake(table, one.move)
+            one.bonus += VALUE_SHARE * max(-VALUE_MOST, min(VALUE_MOST, -cp_of(seen.value) - tables))
 
-    def _round(self, root: Node, position: Position, leaves: int) -> None:
-        """Descend up to `leaves` times, read the new leaves together, and report their values upwards."""
-        paths: list[Path] = []
-        asked: list[tuple[Leaf, list[int]]] = []
-        waiting: set[tuple[int, int]] = set()
-        for _ in range(leaves):
-            path, node = self._descend(root, position)
-            parent, index = path[-1]
-            again = node is None and (id(parent), index) in waiting
-            if node is None and not again:
-                legal = position.legal_moves()
-                node = parent.children[index] = self._ended(position, legal)
-                if node is None:
-                    waiting.add((id(parent), index))
-                    paths.append(path)
-                    asked.append((Leaf(list(position.board), position.turn, position.moves[-1:]), legal))
-            for _ in path:
-                position.pop()
-            if again:
-                break  # the tree is too small for so many leaves at once
-            _visit(path)
-            if node is not None:
-                _report(path, node)
-            if root.proved is not None:
+    def _deepen(self, tries: list[Try], table: Desk, mind: Memory, end: float) -> Try:
+        """Search deeper and deeper; the best move so far is always the first to be tried."""
+        best, pace = tries[0], _Pace(self.clock, end, table.state)
+        for depth in range(1, self.most_depth + 1):
+            low = -float(MOST)
+            for index, one in enumerate(tries):
+                if one.known is None:
+                    pace.allow(depth)
+                    score = self._score(one, depth, index, low, table, mind)
+                    if table.state[STOP]:
+                        return best
+                    one.score = score
+                else:
+                    one.score = one.known
+                if depth <= ALL_DEPTH:
+                    one.early = one.score
+                if one.score > low:
+                    low, best = one.score, one
+            self.depth = depth
+            tries.sort(key=lambda t: (t is best, t.score if depth <= ALL_DEPTH else 0), reverse=True)
+            if abs(low) > BY_RULE - 500 and MATE - abs(low) <= depth or len(tries) == 1 and depth > ALL_DEPTH:
                 break
-        for path, view in zip(paths, self.sight.glance(asked), strict=True):
-            node = path[-1][0].children[path[-1][1]] = Node(view.policy, view.value)
-            _report(path, node)
+            if best.known is not None and depth > ALL_DEPTH and abs(best.known) >= BY_RULE:
+                break
+        return best
 
-    @staticmethod
-    def _descend(root: Node, position: Position) -> tuple[Path, Node | None]:
-        """Down the highest upper bounds to a leaf not yet read (None) or a proved node; the moves stay made."""
-        node, path = root, []
-        while node is not None and (node.proved is None or node is root):
-            index = node.choose()
-            position.push(node.moves[index])
-            path.append((node, index))
-            node = node.children[index]
-        return path, node
+    def _score(self, one: Try, depth: int, index: int, low: float, table: Desk, mind: Memory) -> float:
+        """A root move's score; exact above `low`, and for all moves up to ALL_DEPTH."""
+        mind.hint[:] = 0
+        if one.replies is not None:
+            mind.hint[one.replies[0]] = one.replies[1]
+        make(table, one.move)
+        found = bar = math.floor(low - one.bonus)
+        exact = index == 0 or depth <= ALL_DEPTH
+        if not exact:
+            less = self._less(one, index, depth)
+            found = -search(table, mind, depth - 1 - less, -bar - 1, -bar, 1, 1)
+            if found > bar and less and not table.state[STOP]:
+                found = -search(table, mind, depth - 1, -bar - 1, -bar, 1, 1)
+        if exact or found > bar and not table.state[STOP]:
+            found = -search(table, mind, depth - 1, -MOST, MOST if exact else -bar, 1, 1)
+        unmake(table, one.move)
+        return found + one.bonus * (abs(found) < BY_RULE - 500)
 
-    @staticmethod
-    def _ended(position: Position, legal: list[int]) -> Node | None:
-        end = outcome(position, legal)
-        if end is None:
-            return None
-        return Node.end(0.0 if end.winner is None else 1.0 if end.winner == position.turn else -1.0)
+    def _less(self, one: Try, index: int, depth: int) -> int:
+        """By how much a late root move is looked at less deeply at first: the unlikelier, the less."""
+        if depth < 4 or not one.quiet or index < 3:
+            return 0
+        if not self.policy:
+            return 1 + (index > 12)
+        return (one.p < 0.1) + (one.p < 0.02) + (one.p < 0.002)
+
+    def _policy(self, tries: list[Try]) -> dict[int, float]:
+        """The model's policy, made sharper by the scores at ALL_DEPTH."""
+        most = max(t.early for t in tries)
+        soft = {t.move: (t.p + 1e-4) * math.exp(max(-30.0, (t.early - most) / SOFTNESS)) for t in tries}
+        return {move: share / sum(soft.values()) for move, share in soft.items()}
 
 
-def _visit(path: Path) -> None:
-    """Count the visits, as lost until the value is known."""
-    for node, index in path:
-        node.visits[index] += 1
-        node.total[index] -= 1
+class _Pace:
+    """Grants each search the nodes that the time left is good for."""
+
+    def __init__(self, clock: Callable[[], float], end: float, state: np.ndarray):
+        self.clock, self.began, self.end, self.state, self.first = clock, clock(), end, state, int(state[NODES])
+
+    def allow(self, depth: int) -> None:
+        """Set LIMIT, or STOP where the time is up; the first iteration always ends."""
+        now, nodes = self.clock(), int(self.state[NODES])
+        elapsed, done = now - self.began, nodes - self.first
+        pace = done / elapsed if done > 20_000 and elapsed > 0 else FIRST_NPS
+        self.state[STOP] = depth > 1 and now >= self.end
+        self.state[LIMIT] = nodes + 2_000 + int(max(0.0, self.end - now) * pace)
 
 
-def _report(path: Path, leaf: Node) -> None:
-    """Replace the loss by the leaf's value, turning it at every ply, and prove what can be proved."""
-    value, proving = leaf.value if leaf.proved is None else leaf.proved, leaf.proved is not None
-    for node, index in reversed(path):
-        value = -value
-        node.total[index] += 1 + value
-        proving = proving and node.prove()
+def _line(best: Try, position: Position, table: Desk, mind: Memory) -> tuple[int, ...]:
+    """The best move and what the table remembers after it."""
+    line, seen = [best.move], set()
+    position.push(best.move)
+    make(table, best.move)
+    while len(line) < LINE and table.state[HASH] not in seen:
+        seen.add(int(table.state[HASH]))
+        slot = table.state[HASH] & (SLOTS - 1)
+        move = int(mind.slots[slot, 0])
+        if mind.keys[slot] != table.state[HASH] or move not in position.legal_moves():
+            break
+        line.append(move)
+        position.push(move)
+        make(table, move)
+    for _ in line:
+        position.pop()
+    return tuple(line)

@@ -57,6 +57,7 @@ window.kx.xiangqiPanel ??= (() => {
     const seats = { w: choice(tr("红方", "Red"), fresh), b: choice(tr("黑方", "Black"), fresh) };
     for (const [side, select] of Object.entries(seats)) select.addEventListener("change", () => ask({ do: "seat", side, player: select.value }));
     const gift = choice(tr("让子", "Handicap"), fresh);
+    gift.title = tr("惯例：让子的一方执红先走；也可连先手一并让出", "By custom whoever gives pieces is red and moves first; the move can be given too");
     const begin = node("div", "begin", "", root);
     node("span", "", tr("开新局", "New game"), begin);
     for (const [who, label] of [["red", tr("我执红", "I am red")], ["black", tr("我执黑", "I am black")], ["both", tr("双方都是我", "Both by me")], ["none", tr("看模型对弈", "Watch models")]]) {
@@ -67,6 +68,10 @@ window.kx.xiangqiPanel ??= (() => {
         document.querySelector(".xq-board")?.scrollIntoView({ block: "nearest", behavior: "smooth" });
       });
     }
+
+    const shelf = node("select", "shelf", "", begin);
+    shelf.setAttribute("aria-label", tr("取回旧局", "earlier games"));
+    shelf.addEventListener("change", () => { if (shelf.value) ask({ do: "fetch", index: +shelf.value }); });
 
     const lower = node("div", "lower", "", root), head = node("div", "head", "", lower);
     node("b", "", tr("着法", "Moves"), head);
@@ -86,6 +91,14 @@ window.kx.xiangqiPanel ??= (() => {
         if (!select.length) for (const [key, label, disabled] of value.players) option(select, key, label, disabled);
         select.value = value.seats[side];
       }
+      shelf.hidden = !value.shelf.length;
+      if (shelf.dataset.said !== JSON.stringify(value.shelf)) {
+        shelf.dataset.said = JSON.stringify(value.shelf);
+        shelf.replaceChildren();
+        option(shelf, "", tr("取回旧局…", "Earlier games …"));
+        value.shelf.forEach((label, i) => option(shelf, i, label));
+      }
+      shelf.value = "";
       if (!gift.length) for (const [key, label] of [["", tr("不让子", "none")], ...value.gifts]) option(gift, key, label);
     };
     const toolbar = () => {

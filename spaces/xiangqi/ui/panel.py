@@ -64,14 +64,22 @@ def status(table: Table) -> str:
     return tr(played_zh + check_zh + after_zh, played_en + check_en + after_en)
 
 
+def shelved(one: dict) -> str:
+    """An earlier game in a few words: who played, how far."""
+    (red_zh, red_en), (black_zh, black_en) = (NAMES.get(name, NAMES[ME]) for name in one["seats"])
+    plies = len(one["game"]["moves"])
+    return tr(f"{red_zh} – {black_zh}，{plies} 着", f"{red_en} – {black_en}, {plies} moves")
+
+
 def contents(table: Table) -> str:
     """The panel's JSON value."""
     game = table.game
     line = game.line()
     rows = [[n, *game.nodes[n].words, [[s, *game.nodes[s].words] for s in game.siblings(n)]] for n in line]
     waiting, over = table.seat() != ME, game.ending is not None
-    gifts = [[f"{SIDES[side]}:{key}", tr(f"{COLOURS[side][0]}{zh}", f"{COLOURS[side][1]} gives {en}")]
-             for side in (RED, BLACK) for key, (zh, en) in GIFTS.items()]
+    gifts = [[f"{SIDES[side]}:{key}", tr(f"{COLOURS[side][0]}{zh}{also}", f"{COLOURS[side][1]} gives {en}{too}")]
+             for side, also, too in ((RED, "", ""), (BLACK, "兼让先", " and the move"))
+             for key, (zh, en) in GIFTS.items()]
     value = {
         "serial": serial(), "status": status(table), "over": over, "players": listed(), "gifts": gifts,
         "seats": dict(zip(SIDES, table.seats, strict=True)), "line": rows, "at": game.at,
@@ -79,6 +87,7 @@ def contents(table: Table) -> str:
         "can": {"undo": game.at > 0 or bool(game.resigned), "redo": bool(line) and game.at != line[-1],
                 "resign": not over and ME in table.seats, "hint": not over, "run": waiting and not over,
                 "step": waiting and not over},
+        "shelf": [shelved(one) for one in table.shelf],
         "running": table.running or bool(table.busy), **asdict(table.look),
     }
     return json.dumps(value, ensure_ascii=False)

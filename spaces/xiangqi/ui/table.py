@@ -21,9 +21,11 @@ from spaces.xiangqi.ui.board import Arrow, Look
 from spaces.xiangqi.ui.opponents import ME, analyse, best, missing, seated
 
 VERSION = 1
-MOST_CHARACTERS = 300_000
+MOST_CHARACTERS = 380_000
 WITHOUT_END = 10_000
 HINTS = 3
+SHELF, SHELF_CHARACTERS = 5, 30_000
+"""So many games are kept when another begins, those of so many characters as JSON."""
 SIDES = {"w": RED, "b": BLACK}
 
 
@@ -58,6 +60,8 @@ class Table:
         self.game, self.seats, self.look = Game(), [ME, default_opponent()], Look()
         self.fresh, self.turn, self.busy, self.running = True, 0, "", False
         self.arrows: list[Arrow] = []
+        self.shelf: list[dict] = []
+        """Games that another one replaced, the latest first: {"game": …, "seats": …}."""
 
     def __deepcopy__(self, memo) -> Table:
         return Table()  # gradio copies a State's first value for each session
@@ -68,7 +72,7 @@ class Table:
         """The table as JSON text for the visitor's browser."""
         with self.lock:
             return json.dumps({"version": VERSION, "game": self.game.to_json(), "seats": self.seats,
-                               "look": asdict(self.look)})
+                               "look": asdict(self.look), "shelf": self.shelf})
 
     def recall(self, kept: object) -> None:
         """Take up what `keep` wrote, unless this table is in use; InputError when it is damaged."""
@@ -82,14 +86,13 @@ class Table:
                 data = json.loads(kept)
                 look = Look(**{f.name: data["look"][f.name] is True for f in fields(Look)})
                 seats, game, version = list(data["seats"]), data["game"], data["version"]
+                shelf = [_stored(one) for one in data.get("shelf", ())[:SHELF]]
             except (ValueError, TypeError, KeyError, RecursionError):
                 raise InputError("game", "保存的对局已损坏。", "the saved game is damaged.") from None
             if version != VERSION or len(seats) != 2:
                 raise InputError("game", "保存的对局是另一版本。", "the saved game is of another version.")
             game = Game.from_json(game)
-            self.game, self.look = game, look
-            self.seats = [name if isinstance(name, str) and not missing(name) else default_opponent()
-                          for name in seats]
+            self.game, self.look, self.seats, self.shelf = game, look, _present(seats), shelf
 
     # ---- what the page asks for
 
@@ -152,10 +155,30 @@ class Table:
             if who not in pairs:
                 raise InputError("who", "应为 red、black、both 或 none。", "must be red, black, both or none.")
             seats = pairs[who]
+        self._shelve()
         self.game, self.seats = (Game(fen) if fen else Game()), seats
         if who:
             self.look = replace(self.look, flip=seats[RED] != ME and seats[BLACK] == ME)
         return self._due()
+
+    def _fetch(self, event: dict) -> None:
+        """An earlier game back on the table; the one that lies there takes its place."""
+        index = event.get("index")
+        if type(index) is not int or not 0 <= index < len(self.shelf):
+            raise InputError("index", "没有这一局旧棋。", "there is no such earlier game.")
+        earlier = self.shelf[index]
+        game, seats = Game.from_json(earlier["game"]), _present(earlier["seats"])
+        del self.shelf[index]
+        self._shelve()
+        self.game, self.seats = game, seats
+
+    def _shelve(self) -> None:
+        """Keep the game on the table, if anything was played, so that another can begin."""
+        if len(self.game.nodes) == 1:
+            return
+        kept = {"game": self.game.to_json(), "seats": self.seats}
+        if len(json.dumps(kept)) <= SHELF_CHARACTERS:
+            self.shelf = [kept, *self.shelf][:SHELF]
 
     def _seat(self, event: dict) -> None:
         side = _word(event, "side")
@@ -215,6 +238,7 @@ class Table:
 
     def _take(self, game: Game) -> None:
         with self.lock:
+            self._shelve()
             self.game, self.seats, self.fresh = game, [ME, ME], False
             self._interrupt()
 
@@ -283,7 +307,22 @@ class Table:
 
 
 VERBS = ("move", "undo", "redo", "travel", "first", "last", "resign", "new", "seat", "look", "run", "step", "pause",
-         "hint")
+         "hint", "fetch")
+
+
+def _stored(one: dict) -> dict:
+    """A game of the shelf as the browser kept it, looked at more closely when it is fetched."""
+    plies, seats = one["game"]["moves"], [str(name)[:20] for name in one["seats"]]
+    if not isinstance(plies, list) or len(seats) != 2:
+        raise ValueError
+    return {"game": one["game"], "seats": seats}
+
+
+def _present(seats: list) -> list[str]:
+    """The names of two who can play here, the default opponent for whoever cannot."""
+    if len(seats) != 2:
+        raise InputError("game", "保存的对局已损坏。", "the saved game is damaged.")
+    return [name if isinstance(name, str) and not missing(name) else default_opponent() for name in seats]
 
 
 def _word(event: dict, key: str) -> str:

@@ -73,6 +73,28 @@ def test_new_games_seat_and_flip(table):
     assert table.seats == ["me", "me"] and not table.look.flip
 
 
+def test_a_new_game_loses_nothing(table):
+    table.do({"do": "seat", "side": "b", "player": "me"})
+    table.do({"move": "h2e2"})
+    table.read("1. 炮二平五 马8进7")
+    table.do({"do": "new", "who": "both"})
+    table.do({"do": "new", "who": "both"})  # nothing was played: nothing to keep
+    assert [len(one["game"]["moves"]) for one in table.shelf] == [2, 1]
+    again = Table()
+    again.recall(table.keep())
+    again.do({"do": "fetch", "index": 1})
+    assert [iccs(m) for m in again.game.position.moves] == ["h2e2"] and len(again.shelf) == 1
+    again.do({"do": "fetch", "index": 0})
+    assert len(again.game.position.moves) == 2 and len(again.shelf) == 1
+    for wrong in (1, -1, "0", None, True):
+        with pytest.raises(InputError, match="no such earlier game"):
+            again.do({"do": "fetch", "index": wrong})
+    for shelf in ([1], [{}], [{"game": {"moves": 3}, "seats": ["me", "me"]}], {"a": 1}):
+        kept = json.loads(table.keep()) | {"shelf": shelf}
+        with pytest.raises(InputError, match="damaged"):
+            Table().recall(json.dumps(kept))
+
+
 def test_keep_and_recall(table):
     for _ in table.replies(table.do({"move": "h2e2"})):
         pass
