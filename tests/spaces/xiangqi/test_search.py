@@ -18,7 +18,7 @@ HANGING = "4k4/9/9/p2r5/9/P8/9/4p4/9/R2R1K3 w"
 
 
 class Blank:
-    """A sight that knows nothing; `policy` and `value` may be set for some moves."""
+    """A sight that knows nothing; `policy` and `value`, P(win) of who made a move, may be set for some."""
 
     def __init__(self, policy=None, value=None):
         self.policy, self.value = policy or {}, value or {}
@@ -117,12 +117,12 @@ def test_policy_and_value_guide():
 def test_value_corrects_what_the_tables_see():
     liked, position = parse_iccs("g3g4"), Position()
     bonus = {}
-    for win in (0.2, 0.3):
+    for win in (0.4, 0.3):
         player = Thinking(Blank(value={liked: win}), 60, policy=False)
         tries, _ = player._tries(position, desk(position), memory())
         bonus[win] = {t.move: t.bonus for t in tries}
-    assert bonus[0.2].pop(liked) > bonus[0.3].pop(liked) and bonus[0.2] == bonus[0.3]
-    assert all(abs(b) <= VALUE_SHARE * VALUE_MOST for b in bonus[0.2].values())
+    assert bonus[0.4].pop(liked) > bonus[0.3].pop(liked) and bonus[0.4] == bonus[0.3]
+    assert all(abs(b) <= VALUE_SHARE * VALUE_MOST for b in bonus[0.4].values())
     tries, _ = Thinking(Blank(), 60, policy=False, value=False)._tries(position, desk(position), memory())
     assert {t.bonus for t in tries} == {0.0}
 
