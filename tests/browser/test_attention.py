@@ -74,14 +74,9 @@ def test_errors_stand_in_the_csv_and_a_link_brings_them_back(visit):
 
 
 def test_a_long_sweep_can_be_stopped(visit):
-    page = visit("?tab=attention&view=performer", language="en-US")
-    says(page, "stratified")
+    page = visit("?tab=attention&view=performer&measure=attention&repeats=5000", language="en-US")
+    status(page, "drawing")  # for minutes
     before = page.locator(".kx-verdict >> visible=true").first.inner_text()
-    page.get_by_label("draws (a tenth for attention)").count()
-    page.click("text=More knobs >> visible=true")
-    page.locator("input[type=number][aria-label^='draws (a tenth'] >> visible=true").fill("5000")
-    page.keyboard.press("Tab")
-    status(page, "drawing")
     page.click("#performer-stop")
     status(page, "Stopped")
     page.wait_for_timeout(1500)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.i18n import tr
+from shared.live import Latest
 
 KINDS = {
     "positive": tr("正特征", "positive"),
@@ -22,3 +23,10 @@ RUN = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limi
 def options(names: dict[str, str]) -> list[tuple[str, str]]:
     """A dictionary name → label as gradio wants choices."""
     return [(label, name) for name, label in names.items()]
+
+
+def halt(*runs: Latest) -> str:
+    """End a visitor's runs at their next result, also those that a link began; what the status says then."""
+    for run in runs:
+        list(run.only(nothing for nothing in ()))
+    return tr("已停止。", "Stopped.")

@@ -17,7 +17,7 @@ from shared.page import Page, guard, knob_value, latest
 from spaces.attention import pay_figures as figures
 from spaces.attention.pay import LIMITS, Pay, Row, crossover, measure
 from spaces.attention.pay_figures import NAMES
-from spaces.attention.ui.names import RUN, options
+from spaces.attention.ui.names import RUN, halt, options
 
 TRY = [
     (tr("一个头，d = 32", "one head, d = 32"), {}),
@@ -158,11 +158,12 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     order = [knobs[f.name] for f in dataclasses.fields(Pay)]
     outputs = [*shown, said, numbers, progress]
     view = page.view("pay", Pay, knobs, link, tabs=tabs)
-    measuring = (latest(guard(run)), [gr.State(Latest()), *order], outputs)
+    visitor = gr.State(Latest())
+    measuring = (latest(guard(run)), [visitor, *order], outputs)
     start.click(None, order, None, js=view.keep)
     runs = [start.click(*measuring, **RUN)]
     for (_, changes), button in zip(TRY, presets, strict=True):
         values = [knob_value(v) for v in dataclasses.astuple(Pay(**changes))]
         runs.append(button.click(lambda v=values: v, None, order, **RUN).then(*measuring, **RUN))
         runs[-1].then(None, order, None, js=view.keep)
-    stop.click(lambda: tr("已停止。", "Stopped."), None, progress, cancels=runs, **RUN)
+    stop.click(halt, [visitor], progress, cancels=runs, **RUN)

@@ -15,7 +15,7 @@ from shared.live import Latest, watched
 from shared.page import Page, guard, knob_value, latest
 from spaces.attention import error_figures as figures
 from spaces.attention.errors import LIMITS, SWEEPS, Curves, Errors, sweep
-from spaces.attention.ui.names import DRAWS, KINDS, RUN, options
+from spaces.attention.ui.names import DRAWS, KINDS, RUN, halt, options
 from spaces.attention.winners import ANGLES, NORMS, winners
 
 AXES = [
@@ -190,7 +190,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
 
     order = [knobs[f.name] for f in dataclasses.fields(Errors)]
     outputs = [main, said, gain, biased, bias, status]
-    visitor = gr.State(Latest())
+    visitor, mapping = gr.State(Latest()), gr.State(Latest())
     drawing = (latest(guard(draw)), [visitor, *order], outputs)
     view = page.view("performer", Errors, knobs, link, tabs=tabs, redraw=drawing)
     runs = [gr.on([k.input for k in order], *drawing, trigger_mode="always_last", **RUN)]
@@ -199,8 +199,8 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         runs.append(button.click(lambda v=wanted: v, None, order, **RUN).then(*drawing, **RUN))
         runs[-1].then(None, order, None, js=view.keep)
     runs.append(board.pick(jump, None, [knobs["angle"], knobs["norm"]], **RUN).then(*drawing, **RUN))
-    runs.append(go.click(guard(chart), [map_draw, other, *order], [board, map_status], **RUN))
-    stop.click(lambda: [tr("已停止。", "Stopped.")] * 2, None, [status, map_status], cancels=runs, **RUN)
+    runs.append(go.click(latest(guard(chart)), [mapping, map_draw, other, *order], [board, map_status], **RUN))
+    stop.click(lambda *found: [halt(*found)] * 2, [visitor, mapping], [status, map_status], cancels=runs, **RUN)
 
 
 def _knobs(default: Errors) -> dict[str, gr.components.Component]:

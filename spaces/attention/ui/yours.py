@@ -23,7 +23,7 @@ from spaces.attention.error_figures import KINDS as NAMES
 from spaces.attention.maps import Difference, difference, pooled, weights
 from spaces.attention.threads import one_thread
 from spaces.attention.ui.names import DRAWS as DRAW_NAMES
-from spaces.attention.ui.names import RUN, options
+from spaces.attention.ui.names import RUN, halt, options
 
 MINE = "mine"
 LIMITS = {
@@ -232,7 +232,8 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
 
     order = [knobs[f.name] for f in dataclasses.fields(Yours)]
-    outputs, visitor = [*maps, said, status], gr.State(Latest())
+    outputs = [*maps, said, status]
+    visitor, search = gr.State(Latest()), gr.State(Latest())
     drawing = (latest(guard(draw)), [visitor, *files, *order], outputs)
     view = page.view("yours", Yours, knobs, link, tabs=tabs, redraw=drawing)
     runs = [gr.on([knobs[n].input for n in knobs if n != "epsilon"], *drawing, trigger_mode="always_last", **RUN)]
@@ -242,8 +243,8 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         wanted = list(dataclasses.astuple(Yours(**changes)))
         runs.append(button.click(lambda v=wanted: v, None, order, **RUN).then(*drawing, **RUN))
         runs[-1].then(None, order, None, js=view.keep)
-    runs.append(go.click(guard(choose), [*files, *order], [needs, answered, status], **RUN))
-    stop.click(lambda: tr("已停止。", "Stopped."), None, status, cancels=runs, **RUN)
+    runs.append(go.click(latest(guard(choose)), [search, *files, *order], [needs, answered, status], **RUN))
+    stop.click(halt, [visitor, search], status, cancels=runs, **RUN)
 
 
 def _knobs(default: Yours) -> dict[str, gr.components.Component]:
