@@ -238,7 +238,7 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
     start.click(None, order, None, js=view.keep)
     wanted = [(3072, 70.0, "医药养生", 0), (3072, 0.0, "兵法军事", 1), (3072, 100.0, "佛道", 2)]
     for values, button in zip(wanted, examples, strict=True):
-        outcome = [bench.document, status, bench.task, bench.label]
+        outcome = [bench.document, bench.box, status, bench.task, bench.label]
         made = button.click(guard(partial(_made, values)), None, outcome, **QUIET)
         running.append(made.success(*finding, **QUIET))
     text.pick(chosen, [bench.document], passage, **QUIET)
@@ -247,6 +247,6 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
 
 
 def _made(values: tuple) -> Iterator[list]:
-    """(document, status, task, label) of an example."""
-    for made, _, said in make(*values):
-        yield [made, said, "genre", ""]
+    """(document, box, status, task, label) of an example."""
+    for made, shown, said in make(*values):
+        yield [made, shown, said, "genre", ""]

@@ -85,6 +85,8 @@ class Bench:
     """What the other views need of this one: the document and the model that reads it."""
 
     document: gr.State
+    box: gr.Textbox
+    """Shows the document, or the beginning of a long one."""
     model: gr.Textbox
     task: gr.Radio
     label: gr.State
@@ -104,14 +106,17 @@ def bring(path: str | None) -> list:
 
 def shown(document: Document) -> dict:
     """What the box shows of a document: all, or the beginning of a book."""
-    if len(document.text) <= SHOWN:
-        return gr.update(value=document.text, interactive=True)
-    return gr.update(value=document.text[:SHOWN] + "……", interactive=False)
+    return gr.update(value=preview(document), interactive=len(document.text) <= SHOWN)
 
 
-def pasted(text: str) -> Document:
-    """What is in the box is the document."""
-    return Document(text or "")
+def preview(document: Document) -> str:
+    """The text, or its beginning."""
+    return document.text if len(document.text) <= SHOWN else document.text[:SHOWN] + "……"
+
+
+def pasted(text: str, document: Document) -> Document:
+    """What is in the box is the document, unless the box shows the beginning of a longer one."""
+    return document if text in (preview(document), document.text) else Document(text or "")
 
 
 def make(tokens: float, place: float, genre: str, seed: float) -> Iterator[list]:
@@ -318,11 +323,12 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
     runs = gr.State(Latest())
     view = page.view("read", Read, knobs, link, tabs=tabs)
     counting = (latest(guard(count)), [runs, document, *order], counted)
-    counts = [upload.upload(guard(bring), upload, [document, box], **QUIET).success(*counting, **QUIET)]
-    counts.append(box.input(pasted, box, document, trigger_mode="always_last", **QUIET).then(*counting, **QUIET))
+    upload.upload(guard(bring), upload, [document, box], **QUIET).success(*counting, **QUIET)
+    taken = box.change(pasted, [box, document], document, trigger_mode="always_last", **QUIET)  # also what is pasted
+    taken.then(*counting, **QUIET)
     changed = [knobs["readings"].input, knobs["stride"].input]
-    counts.append(gr.on(changed, *counting, trigger_mode="always_last", **QUIET))
-    counts.append(knobs["model"].submit(guard(choices), knobs["model"], knobs["task"], **QUIET))
+    gr.on(changed, *counting, trigger_mode="always_last", **QUIET)
+    knobs["model"].submit(guard(choices), knobs["model"], knobs["task"], **QUIET)
     made = (guard(make), maker, [document, box, status])
     asks = compose_it.click(*made, **QUIET).success(*counting, **QUIET)
     for (_, changes), button in zip(TRY, presets, strict=True):
@@ -330,7 +336,8 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
         asked = button.click(lambda v=values: [*v, "genre"], None, [*maker, knobs["task"]], **QUIET)
         asked.then(*made, **QUIET).success(*counting, **QUIET)
     outputs = [chart, results, said, status, label]
-    reading = start.click(guard(answer), [document, *order], outputs, **QUIET)
+    typed = start.click(pasted, [box, document], document, **QUIET)
+    reading = typed.then(guard(answer), [document, *order], outputs, **QUIET)
     start.click(None, order, None, js=view.keep)
     stop.click(stopped, None, status, cancels=[reading, asks], **QUIET)
     clear.click(
@@ -339,7 +346,7 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
         [document, box, counted, chart, results, said, status, label],
         **QUIET,
     )
-    return Bench(document, knobs["model"], knobs["task"], label)
+    return Bench(document, box, knobs["model"], knobs["task"], label)
 
 
 def _maker() -> list:
