@@ -16,6 +16,7 @@ from spaces.xiangqi.faithful import PLIES
 from spaces.xiangqi.model import STYLES
 from spaces.xiangqi.record import MOST_CHARACTERS, read_game
 from spaces.xiangqi.rules import Position
+from spaces.xiangqi.voices import check_line
 
 LENSES = ("side", "amnesia", "attention", "belief", "recitation")
 MOST_HEADS = 400
@@ -81,8 +82,8 @@ class Study:
         return self.line[: self.at]
 
 
-def _read(text: str) -> tuple[int, ...]:
-    """The moves of a game from the usual start; InputError where it has another start, or too many."""
+def _from_start(text: str) -> tuple[int, ...]:
+    """The moves of a game; InputError where it has another start than the usual one."""
     if not isinstance(text, str) or len(text) > MOST_CHARACTERS:
         raise InputError("game", f"棋谱应为不超过 {MOST_CHARACTERS} 字的文本。",
                          f"must be text of at most {MOST_CHARACTERS} characters.")
@@ -90,15 +91,17 @@ def _read(text: str) -> tuple[int, ...]:
     if record.fen != START_FEN:
         raise InputError("game", "须从通常的开局开始：faithful 读不了别的起始局面。",
                          "must begin from the usual start: faithful reads no other.")
-    if len(record.moves) > PLIES:
-        raise InputError("game", f"最多 {PLIES} 着：faithful 一次只读得下这么多。",
-                         f"at most {PLIES} plies: faithful reads no more at once.")
     return record.moves
+
+
+def _read(text: str) -> tuple[int, ...]:
+    """The moves of a game that faithful can read whole."""
+    return check_line(_from_start(text))
 
 
 def cut(text: str) -> tuple[str, bool]:
     """A game as `Study` keeps it, cut after the plies that faithful reads, and whether it was cut."""
-    moves = read_game(text).moves
+    moves = _from_start(text)
     return packed(moves[:PLIES]), len(moves) > PLIES
 
 

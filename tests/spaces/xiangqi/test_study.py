@@ -36,6 +36,8 @@ def test_a_long_game_is_cut():
     text, was_cut = study.cut("h2h3 h7h6 h3h2 h6h7 " * 32)
     assert was_cut and len(Study(game=text).line) == PLIES
     assert study.cut("h2e2") == ("h2e2", False)
+    with pytest.raises(InputError, match="usual start"):
+        study.cut("4k4/9/9/9/9/9/9/9/9/3K5 w")
 
 
 def test_examples_are_legal_and_the_orders_meet():
