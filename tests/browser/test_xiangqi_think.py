@@ -71,7 +71,7 @@ def test_attention_and_the_recitation_line(visit):
     assert len(faded) == 32 and max(faded) == 1 and min(faded) < 0.3
     open_lens(page, "recitation")
     page.get_by_text("The whole of this game is in the book").wait_for()
-    page.click("text=random moves")
+    page.get_by_role("button", name="random moves").click()
     page.get_by_text(re.compile("leaves the book")).first.wait_for(timeout=120_000)
 
 
