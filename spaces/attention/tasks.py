@@ -1,4 +1,4 @@
-"""Two tasks for a Transformer that is trained while one watches: one needs sharp attention, the other does not.
+"""Two tasks for a Transformer that is trained while one watches: one exact, one of real images.
 
 recall: N pairs of a key and a value, then N questions that name a key: answer its value. Each question must find one
 token among all. digits: a handwritten digit as 16 tokens, patches of 2 × 2 pixels, read out by their mean.

@@ -10,7 +10,6 @@ import gradio as gr
 from shared import page as parts
 from shared.experiment import InputError, from_values
 from shared.i18n import markup, pick, prose, tr
-from shared.live import watched
 from shared.page import Page, guard, knob_value
 from shared.random_features import DRAWS
 from spaces.attention import dropin_figures as figures
@@ -19,11 +18,11 @@ from spaces.attention.dropin_figures import NAMES
 from spaces.attention.tasks import TASKS
 from spaces.attention.transplant import Transplant
 from spaces.attention.ui.names import DRAWS as DRAW_NAMES
-from spaces.attention.ui.names import RUN, options
+from spaces.attention.ui.names import RUN, calm, options
 
 TASK_NAMES = {
     "recall": tr("联想记忆（注意力要很尖）", "associative recall (sharp attention)"),
-    "digits": tr("手写数字（注意力可以散）", "handwritten digits (diffuse attention)"),
+    "digits": tr("手写数字（16 个小块）", "handwritten digits (16 patches)"),
 }
 TRY = [
     (tr("联想记忆", "associative recall"), {}),
@@ -116,7 +115,7 @@ def broken(run: Transplant) -> Iterator[list]:
     if not run.started:
         raise InputError("start", "请先训练。", "train first.")
     state = run.state
-    for share, found in watched(lambda report: damage(state, report)):
+    for share, found in calm(lambda report: damage(state, report)):
         if found is None:
             yield [gr.skip(), parts.progress(share, tr(f"正在逐个换 {share:.0%}", f"swapping {share:.0%}"))]
     yield [figures.damage_figure(found, state.settings.task), ""]
