@@ -26,14 +26,13 @@ from shared.i18n import prose, tr
 from shared.page import Page, claim, masthead, restore_from_link
 from shared.theme import page as look
 
-SLUGS = ("simsiam", "gradient_flow")
+SLUGS = ("simsiam", "aquarium", "attention", "gradient_flow")
 TITLE = tr("科学空间 · 活的文章", "Scientific Spaces, alive")
 MOTTO = tr("把文章里的论证变成能动手的实验", "Articles that you can experiment with")
 LATER = {  # the front page's other articles, by archive number, until their tabs exist
     7961: tr("没有过滤器的鱼缸", "A fish tank without a filter"),
     7947: tr("位置编码的层次分解：读到 262,144", "Positions decomposed: reading 262,144 tokens"),
     7921: tr("Performer：线性注意力", "Performer: linear attention"),
-    7919: tr("exp 的偶次泰勒多项式恒正", "The even Taylor polynomials of exp are positive"),
     7912: tr("与 CPM 对话", "Chatting with CPM"),
     7888: tr("RNN 里的梯度", "Gradients in RNNs"),
     7877: tr("会下象棋的 GPT", "A GPT that plays xiangqi"),
