@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.experiment import InputError
 from spaces.long_document.data import TASKS
+from spaces.long_document.documents import check_text
 from spaces.long_document.reader import load_named
 from spaces.long_document.readings import perform_named
 from spaces.long_document.settings import READINGS
@@ -19,7 +20,7 @@ def classify_document(text: str, task: str = "province", reading: str = "whole")
     if task not in TASKS:
         raise InputError("task", f"须为 {'、'.join(TASKS)} 之一。", f"must be one of {', '.join(TASKS)}.")
     reading = check_reading(reading)
-    ids = load_named().encode(text)
+    ids = load_named().encode(check_text(text))
     *_, (_, found) = perform_named("", ids, task, reading)
     return {
         "label": found.label,

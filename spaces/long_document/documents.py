@@ -41,6 +41,17 @@ def check_text(text: str, field: str = "text") -> str:
     if len(text) > MOST_CHARACTERS:
         zh, en = f"有 {len(text):,} 个字符，最多 {MOST_CHARACTERS:,} 个。", f"has {len(text):,} characters"
         raise InputError(field, zh, f"{en}, at most {MOST_CHARACTERS:,} are read.")
+    check_characters(text, field)
+    if len(text) >= 20 and len(set(text) - set(" \t\r\n")) == 1:
+        raise InputError(field, "从头到尾只有一个字符。", "is one character repeated: there is nothing to read.")
+    strange = sum(c < " " and c not in "\t\n\r\f\v" for c in text[:10_000])
+    if strange > len(text[:10_000]) / 50:
+        raise InputError(field, "像是二进制内容，不是文字。", "looks like binary data, not text.")
+    return text
+
+
+def check_characters(text: str, field: str = "text") -> str:
+    """The text, unless it holds half a surrogate pair, which no tokenizer takes."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -50,11 +61,6 @@ def check_text(text: str, field: str = "text") -> str:
             f"第 {where} 个字符是半个代理对，不是完整的文字。",
             f"has half a surrogate pair at character {where}: that is no character.",
         ) from None
-    if len(text) >= 20 and len(set(text) - set(" \t\r\n")) == 1:
-        raise InputError(field, "从头到尾只有一个字符。", "is one character repeated: there is nothing to read.")
-    strange = sum(c < " " and c not in "\t\n\r\f\v" for c in text[:10_000])
-    if strange > len(text[:10_000]) / 50:
-        raise InputError(field, "像是二进制内容，不是文字。", "looks like binary data, not text.")
     return text
 
 

@@ -25,7 +25,7 @@ from transformers import (
 from shared import accelerator, models
 from shared.attention import register
 from shared.experiment import InputError
-from spaces.long_document.documents import check_text
+from spaces.long_document.documents import check_characters
 from spaces.long_document.positions import (
     ALPHA,
     HierarchicalEmbedding,
@@ -55,7 +55,9 @@ class Reader:
 
     def encode(self, text: str, limit: int | None = None) -> Tensor:
         """Token ids (1, n), special tokens included; at most `limit` of them. InputError beyond n² positions."""
-        ids = self.tokenizer(check_text(text), truncation=limit is not None, max_length=limit, verbose=False).input_ids
+        ids = self.tokenizer(
+            check_characters(text), truncation=limit is not None, max_length=limit, verbose=False
+        ).input_ids
         most = position_capacity(self.model)
         if len(ids) > most:
             zh, en = f"有 {len(ids)} 个词元，最多 {most} 个", f"has {len(ids)} tokens, at most {most} fit"
@@ -69,7 +71,7 @@ class Reader:
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Where each token of `encode` lies in the text, [start, end) in characters; (0, 0) for special ones."""
-        return self.tokenizer(check_text(text), return_offsets_mapping=True, verbose=False).offset_mapping
+        return self.tokenizer(check_characters(text), return_offsets_mapping=True, verbose=False).offset_mapping
 
     @torch.inference_mode()
     def logits(self, ids: Tensor, task: str) -> Tensor:

@@ -16,6 +16,7 @@ from shared.experiment import InputError, from_values
 from shared.i18n import markup, prose, tr
 from shared.page import Page, guard
 from spaces.long_document import figures
+from spaces.long_document.documents import check_text
 from spaces.long_document.evidence import (
     by_gradient,
     by_occlusion,
@@ -89,6 +90,7 @@ def explain(doc: Document, model: str, task: str, label: str, wanted: str, *valu
     """(heat map, deletion figure, verdict, status, passage) while the evidence is found and tested."""
     settings = from_values(Explain, values)
     nothing = [gr.skip()] * 5
+    check_text(doc.text)
     yield [*nothing[:3], parts.progress(0, tr("载入模型", "loading the model")), gr.skip()]
     reader = load_named(model)
     label = _label(model, reader, doc.text, task, wanted or label)

@@ -168,6 +168,7 @@ def lasting(seconds: float) -> tuple[str, str]:
 def answer(document: Document, *values) -> Iterator[list]:
     """(figure, table, verdict, status, label of the whole) while the readings come in."""
     settings = from_values(Read, values)
+    check_text(document.text)
     yield [gr.skip(), gr.skip(), gr.skip(), parts.progress(0, tr("载入模型", "loading the model")), gr.skip()]
     reader = load_named(settings.model)
     ids = reader.encode(document.text)
