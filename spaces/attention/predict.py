@@ -9,7 +9,7 @@ u_j = q − k_j and independent draws:
     trigonometric  cov(ε_j, ε_l) = (cosh(u_j·u_l) − 1) / draws
 
 No figure of the article or the paper says this much; tests/spaces/attention/test_predict.py checks it by simulation. It
-holds while the error is small: from some 0.3 on the quotient's higher orders count, and the truth lies elsewhere.
+holds while the error is small: from some 0.2 on the quotient's higher orders count, and the truth lies elsewhere.
 """
 
 from __future__ import annotations

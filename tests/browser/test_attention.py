@@ -135,12 +135,14 @@ def test_classifiers_train_to_the_end(visit, size):
 
 
 def test_two_visitors_train_different_classifiers(visit):
-    one = visit(f"{CLASSIFIER}&steps=2000", language="en-US")
+    one = visit(
+        "?tab=attention&view=classifier&hidden=256&runs=20&normalisers=softmax,taylor2&steps=5000", language="en-US"
+    )
     other = visit(
         "?tab=attention&view=classifier&hidden=0&runs=2&normalisers=softmax,sparsemax&steps=20", language="en-US"
     )
     one.click("#classifier-start")
-    status(one, "of 2000 steps")
+    status(one, "of 5000 steps")
     other.click("#classifier-start")
     status(other, "20 of 20 steps")
     one.click("#classifier-pause")

@@ -59,7 +59,7 @@ $$\tfrac1F(e^{z^2}-1),\qquad \tfrac1F e^{z^2}(1-e^{-z^2})^2,\qquad \tfrac1F e^{u
 三角和双曲每次抽样产生两个特征，这里按**特征数**比较。
 
 **整个注意力**：每个查询在给定夹角处有一个要找的键，其余的键随机；经 shared.attention 算出输出，
-与精确值相比。灰虚线是我们推出的一阶预测（误差超过约 0.3 就不再成立）。
+与精确值相比。灰虚线是我们推出的一阶预测（误差超过约 0.2 就不再准）。
 
 **重尾**：模长大时，正特征的均值靠极少数抽样撑着，有限次抽样看不到它：误差看着小，是假象；标题下会提醒。""",
     r"""**What is measured.** With $x=q/d^{1/4}$ and $y=k/d^{1/4}$ the weight is $e^{x\cdot y}$. Estimate over truth
@@ -70,7 +70,7 @@ At equal features, then, hyperbolic always beat positive ones, and trigonometric
 $q\cdot k>0$. A trigonometric or hyperbolic draw makes two features; compared are **features**.
 
 **Whole attention**: each query looks for one key at the given angle, the other keys are random; outputs come from
-shared.attention and are compared with exact ones. Grey: our first-order prediction (valid below errors of about 0.3).
+shared.attention and are compared with exact ones. Grey: our first-order prediction (good below errors of about 0.2).
 
 **Heavy tails**: at large norms very few draws carry the mean of positive features, and a finite number of them does not
 see it: the error looks small and is not. A note says so.""",
