@@ -41,7 +41,7 @@ def curve(frames: Frames, settings: Dropin) -> str:
     chance = CHANCE[settings.task]
     said = tr(f"瞎猜 {chance:.0%}", f"guessing {chance:.0%}")
     layers = [plots.rule("hline", chance, name=said, dash=True)]
-    layers.append(plots.rule("vline", settings.pretrain, tr("换掉 softmax", "softmax goes"), dash=True))
+    layers.append(plots.rule("vline", settings.pretrain, name=tr("换掉 softmax", "the swap"), dash=True))
     for variant, run in frames.items():
         style = STYLES[variant]
         layers.append(plots.line([f.step for f in run], [f.accuracy for f in run], NAMES[variant], **style))
