@@ -16,6 +16,7 @@ Try first: `python -m spaces.attention.pay --longest 8192`.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -41,6 +42,8 @@ MATRIX_BYTES = 2**29
 """The matrix is left out where it would be larger than this."""
 ROW_SECONDS = 6.0
 """A backend is left out of longer lengths once they would take so long: SDPA's time grows with the square."""
+PLAUSIBLE = 0.7
+"""A longer input that takes less than this share of a shorter one's time tells of other work on the machine."""
 profiling = threading.Lock()  # torch has one profiler
 
 
@@ -185,6 +188,17 @@ def crossover(rows: Sequence[Row], one: str, two: str, field: str = "seconds") -
         return float(shared[0])
     a, b, n, m = gaps[after], gaps[after + 1], shared[after], shared[after + 1]
     return n * (m / n) ** (a / (a - b))
+
+
+def disturbed(rows: Sequence[Row]) -> tuple[str, int, int] | None:
+    """The worst of what cannot be the work's own doing: a backend, a length, a longer one that took far less time."""
+    found, worst = None, PLAUSIBLE
+    for name in BACKENDS:
+        run = sorted((r for r in rows if r.backend == name), key=lambda r: r.length)
+        for short, long in itertools.combinations(run, 2):
+            if long.seconds < worst * short.seconds:
+                found, worst = (name, short.length, long.length), long.seconds / short.seconds
+    return found
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ def time_figure(rows: Sequence[Row], settings: Pay) -> str:
     for name in ("performer", "taylor"):
         if place := crossover(rows, name, "auto"):
             who = [pick(NAMES[name], language) for language in ("zh", "en")]
-            said = tr(f"{who[0]} 从 {place:,.0f} 起更快", f"{who[1]} faster from {place:,.0f}")
+            said = tr(f"{who[0]} 从约 {rounded(place)} 起更快", f"{who[1]} faster from about {rounded(place)}")
             layers.append(plots.rule("vline", math.log10(place), "", STYLES[name]["color"], name=said, dash=True))
     layers.append(plots.rule("vline", math.log10(ARTICLE), name=tr("文章：约 5,000", "the article: some 5,000")))
     caption = tr(
@@ -66,6 +66,11 @@ def ratio_figure(rows: Sequence[Row], settings: Pay) -> str:
         "Time over that of the fastest exact kernel: only below the line is it a gain.",
     )
     return _figure("ratio", tr("倍数（对数）", "times (log)"), layers, caption, settings)
+
+
+def rounded(place: float) -> str:
+    """A crossing to the two digits that timing can bear: 4,523 → 4,500."""
+    return f"{float(f'{place:.2g}'):,.0f}"
 
 
 def _lines(rows: Sequence[Row], value) -> list[dict]:

@@ -15,8 +15,8 @@ from shared.i18n import markup, pick, prose, tr
 from shared.live import Latest
 from shared.page import Page, guard, knob_value, latest
 from spaces.attention import pay_figures as figures
-from spaces.attention.pay import LIMITS, Pay, Row, crossover, measure
-from spaces.attention.pay_figures import NAMES
+from spaces.attention.pay import LIMITS, Pay, Row, crossover, disturbed, measure
+from spaces.attention.pay_figures import NAMES, rounded
 from spaces.attention.ui.names import RUN, halt, options
 
 TRY = [
@@ -78,8 +78,8 @@ def verdict(rows: Sequence[Row], settings: Pay, done: bool) -> str:
             zh.append(f"{pick(label, 'zh')} 到 {longest:,} 还<b class=bad>没有赢</b>")
             en.append(f"{pick(label, 'en')} has <b class=bad>not won</b> up to {longest:,}")
         else:
-            zh.append(f"{pick(label, 'zh')} 从 <b class=good>{place:,.0f}</b> 个 token 起更快")
-            en.append(f"{pick(label, 'en')} is faster from <b class=good>{place:,.0f}</b> tokens on")
+            zh.append(f"{pick(label, 'zh')} 从约 <b class=good>{rounded(place)}</b> 个 token 起更快")
+            en.append(f"{pick(label, 'en')} is faster from about <b class=good>{rounded(place)}</b> tokens on")
     count = settings.count
     shape_zh = (
         f"{settings.heads} 个头 × {settings.dim} 维，Performer {count} 个特征{'，因果' if settings.causal else ''}"
@@ -88,7 +88,25 @@ def verdict(rows: Sequence[Row], settings: Pay, done: bool) -> str:
         f"{settings.heads} × {settings.dim}, Performer with {count} features{', causal' if settings.causal else ''}"
     )
     more = ("" if done else "（还在量）", "" if done else " (still measuring)")
-    return markup(f"{here}，{shape_zh}：{'；'.join(zh)}。{more[0]}", f"{here}, {shape_en}: {'; '.join(en)}.{more[1]}")
+    doubt = doubts(rows)
+    return markup(
+        f"{here}，{shape_zh}：{'；'.join(zh)}。{doubt[0]}{more[0]}",
+        f"{here}, {shape_en}: {'; '.join(en)}.{doubt[1]}{more[1]}",
+    )
+
+
+def doubts(rows: Sequence[Row]) -> tuple[str, str]:
+    """A warning where other programs disturbed the times, in Chinese and in English; empty where nothing tells."""
+    found = disturbed(rows)
+    if found is None:
+        return "", ""
+    name, short, long = found
+    return (
+        f"<b class=bad>机器正忙，量不准</b>：{pick(NAMES[name], 'zh')}在 {long:,} 反而比在 {short:,} 快得多；"
+        "交点别当真，等空闲了再量。",
+        f" <b class=bad>The machine is busy and the times are off</b>: {pick(NAMES[name], 'en')} took far less at "
+        f"{long:,} than at {short:,}; trust no crossing, measure again when it is idle.",
+    )
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from shared.experiment import InputError
-from spaces.attention.pay import MATRIX_BYTES, Pay, Row, crossover, forward, measure, peak_bytes, too_much
+from spaces.attention.pay import MATRIX_BYTES, Pay, Row, crossover, disturbed, forward, measure, peak_bytes, too_much
+from spaces.attention.pay_figures import rounded
+from spaces.attention.ui.pay import verdict
 
 CPU = not torch.cuda.is_available()
 
@@ -56,6 +58,19 @@ def test_crossings_are_interpolated_and_never_extrapolated():
     assert crossover(exact + rows("taylor", 0.5, 1, 2, 3), "taylor", "auto") == 256
     assert crossover(exact + rows("taylor", 0.5, 8, 8, 8), "taylor", "auto") > 512  # the last crossing counts
     assert crossover(exact, "taylor", "auto") is None
+
+
+def test_times_that_fall_with_the_length_are_told():
+    calm = rows("auto", 1, 4, 16, 64) + rows("taylor", 4, 3.5, 7, 14)
+    assert disturbed(calm) is None
+    assert "忙" not in verdict(calm, Pay(), True)
+    busy = calm + rows("performer", 4, 246, 61, 535)
+    assert disturbed(busy) == ("performer", 512, 1024)
+    assert "Performer took far less at 1,024 than at 512" in verdict(busy, Pay(), True)
+
+
+def test_crossings_are_told_to_two_digits():
+    assert [rounded(n) for n in (256, 4523.4, 11_499)] == ["260", "4,500", "11,000"]
 
 
 def test_what_would_take_too_long_or_too_much_is_left_out():
