@@ -65,6 +65,14 @@ def mean_se(values: np.ndarray) -> tuple[float, float]:
     return float(known.mean()), float(known.std(ddof=1) / math.sqrt(len(known))) if len(known) > 1 else 0.0
 
 
+def leaders(values: Mapping[str, np.ndarray], lowest: bool = False) -> list[str]:
+    """The best by its mean, then all that no paired difference over the runs, of two standard errors, tells from it."""
+    sign = 1 if lowest else -1
+    best = min(values, key=lambda name: sign * mean_se(values[name])[0])
+    apart = {name: mean_se(sign * (v - values[best])) for name, v in values.items() if name != best}
+    return [best, *(name for name, (mean, se) in apart.items() if mean <= 2 * se)]
+
+
 def curve(field: str, frames: Frames) -> str:
     """A measurement of every normaliser against the step."""
     label, caption = CURVES[field]

@@ -13,7 +13,7 @@ from shared.i18n import markup, number, pick, prose, tr
 from shared.page import Page, guard, knob_value
 from spaces.attention import classifier_figures as figures
 from spaces.attention.classifier import LIMITS, TASKS, Classifier
-from spaces.attention.classifier_figures import NAMES, mean_se
+from spaces.attention.classifier_figures import NAMES, leaders, mean_se
 from spaces.attention.lesson import Lesson
 from spaces.attention.ui.names import RUN, options
 
@@ -39,18 +39,24 @@ HEADS = (
     tr("平均自信（%）", "confidence (%)"),
     tr("答错时的自信（%）", "confidence when wrong (%)"),
 )
+CONTESTS = (
+    ("accuracy", ("准确率最高", "most accurate"), "{:.1%}".format),
+    ("ece", ("校准最好", "best calibrated"), "ECE {:.1%}".format),
+    ("nll", ("似然最好", "best likelihood"), "{:.3f} nat".format),
+)
 EXPLANATION = prose(
     """**实验。** 每种归一化各训练一个小网络：同样的划分、同样的初值、同样的批次，只有 $p=f(z)/\\sum f(z)$
 不同；损失都是 $-\\log p_y$（sparsemax 用它自己的凸损失：$\\log 0$ 没有梯度）。
-每次运行一个划分，误差是各次之间的标准误，与 softmax 的差是配对的。
+每次运行一个划分，误差是各次之间的标准误，与 softmax 的差是配对的；配对之差不到两倍标准误的，说成分不出高下。
 数据随 scikit-learn 而来，测试样本从不参与训练；标签噪声只加在训练标签上。
 
 **那个直觉**：$e^x$ 长得太快，分类器容易过度自信；换成多项式会不会好些？看自信的分布、ECE 和答错时的自信。
 ECE 高不一定是过度自信：二阶泰勒恰好相反，是太不自信。""",
     """**The experiment.** One small network for each normaliser: the same splits, the same initial weights, the same
 batches; only $p=f(z)/\\sum f(z)$ differs. The loss is $-\\log p_y$ (sparsemax has its own convex one: $\\log 0$ has no
-gradient). Each run is a split; errors are standard errors between them, differences from softmax are paired. The data
-come with scikit-learn, test samples never train, label noise is added to training labels only.
+gradient). Each run is a split; errors are standard errors between them, differences from softmax are paired; a paired
+difference below two standard errors is called a tie. The data come with scikit-learn, test samples never train, label
+noise is added to training labels only.
 
 **The hunch**: $e^x$ grows so fast that classifiers get too sure; would a polynomial do better? Look at how confidence
 is spread, at ECE, and at the confidence of wrong answers. A high ECE need not be overconfidence: order 2 is too
@@ -74,25 +80,33 @@ def picture(lesson: Lesson) -> list[str]:
 
 
 def verdict(lesson: Lesson) -> str:
-    """Who errs least, who is calibrated best, and what the polynomial does to confidence."""
+    """Who errs least, who is calibrated best, who is likeliest, and how many are as good within the error."""
     now = {name: run[-1] for name, run in lesson.frames.items() if run}
     if not now:
         return markup("按“开始”：同样的数据，换掉 softmax 会怎样？十几秒见分晓。",
                       "Press start: the same data without softmax. Some ten seconds decide.")  # fmt: skip
-    means = {field: {n: mean_se(getattr(f, field))[0] for n, f in now.items()} for field in ("accuracy", "ece", "nll")}
-    best = max(means["accuracy"], key=means["accuracy"].get), *(min(means[f], key=means[f].get) for f in ("ece", "nll"))
-    value = {field: f"{means[field][name]:.1%}" for field, name in zip(means, best, strict=False)}
-    names = {language: [pick(NAMES[name], language) for name in best] for language in ("zh", "en")}
-    good = "<b class=good>"
-    likely = f"{means['nll'][best[2]]:.3f}"
-    zh = f"第 {lesson.step} 步：准确率最高 {good}{names['zh'][0]}</b> {value['accuracy']}，"
-    zh += (
-        f"校准最好 {good}{names['zh'][1]}</b>（ECE {value['ece']}），似然最好 {good}{names['zh'][2]}</b>（{likely}）。"
+    zh, en = [], []
+    for field, (zh_said, en_said), write in CONTESTS:
+        values = {name: getattr(frame, field) for name, frame in now.items()}
+        best, *tied = leaders(values, lowest=field != "accuracy")
+        value = write(mean_se(values[best])[0])
+        name, also = NAMES[best], _also(tied)
+        zh.append(f"{zh_said} <b class=good>{pick(name, 'zh')}</b> {value}{also[0]}")
+        en.append(f"{en_said} <b class=good>{pick(name, 'en')}</b> {value}{also[1]}")
+    return markup(f"第 {lesson.step} 步：{'，'.join(zh)}。", f"Step {lesson.step}: {', '.join(en)}.")
+
+
+def _also(tied: list[str]) -> tuple[str, str]:
+    """How many others are as good within the error, in Chinese and in English."""
+    if not tied:
+        return "", ""
+    softmax = "softmax" in tied
+    if len(tied) == 1:
+        return f"（{pick(NAMES[tied[0]], 'zh')}与它分不出高下）", f" ({pick(NAMES[tied[0]], 'en')} ties within error)"
+    return (
+        f"（另有 {len(tied)} 种与它分不出高下{'，含 softmax' if softmax else ''}）",
+        f" ({len(tied)} others tie within error{', softmax too' if softmax else ''})",
     )
-    en = f"Step {lesson.step}: most accurate {good}{names['en'][0]}</b> {value['accuracy']}, "
-    en += f"best calibrated {good}{names['en'][1]}</b> (ECE {value['ece']}), "
-    en += f"best likelihood {good}{names['en'][2]}</b> ({likely})."
-    return markup(zh, en)
 
 
 def table(lesson: Lesson) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -68,6 +69,14 @@ def test_winners():
     ratios = torch.randn(len(NORMS), len(ANGLES)).numpy()
     spec = parsed(error_figures.winners_figure(Winners("positive", "iid", ratios, ratios)))
     assert "100%" in spec["caption"]
+
+
+def test_a_lead_within_the_error_is_a_tie():
+    level = np.array([0.95, 0.96, 0.94])
+    values = {"softmax": level, "taylor2": level + [0.01, -0.008, 0.002], "sparsemax": level - [0.02, 0.021, 0.022]}
+    assert classifier_figures.leaders(values) == ["taylor2", "softmax"]
+    assert classifier_figures.leaders(values, lowest=True) == ["sparsemax"]
+    assert classifier_figures.leaders({"softmax": level, "taylor2": level + 0.001}) == ["taylor2"]  # paired
 
 
 def test_yours():
