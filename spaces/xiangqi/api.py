@@ -63,6 +63,18 @@ def analyse(level: str, fen: str, moves: list[int]) -> Analysis:
     return player(level, weights(level).to(accelerator.device())).analyse(play(fen, moves))
 
 
+@accelerator.run(duration=10)
+def _study(fen: str, moves: list[int], seconds: float) -> Analysis:
+    sight = _sight(weights("thinking").to(accelerator.device()))
+    return Thinking(sight, seconds).analyse(play(fen, moves))
+
+
+def study(fen: str, moves: list[int], seconds: float) -> Analysis:
+    """What *thinking* makes of a position in so many seconds."""
+    weights("thinking")  # before the device's turn: on ZeroGPU models load in the parent
+    return _study(fen, moves, seconds)
+
+
 def xiangqi_move(fen: str, moves: str | list[str], level: str) -> dict:
     """The move that a level plays after `moves` from `fen` (empty: the start).
 

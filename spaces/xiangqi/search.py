@@ -23,11 +23,12 @@ from spaces.xiangqi.player import Analysis, Leaf
 from spaces.xiangqi.rules import Position
 from spaces.xiangqi.sight import Sight, View
 
-VALUE_SHARE, VALUE_MOST = 0.3, 150
-"""How much of the difference between the model's value and the tables' counts, and at most how many centipawns."""
-POLICY_CP, POLICY_LEAST = 8.0, -40.0
+VALUE_SHARE, VALUE_MOST = 0.1, 200
+"""How much of the difference between the model's value and the tables' counts (`calibrate`), at most of how many
+centipawns."""
+POLICY_CP, POLICY_LEAST = 3.0, -15.0
 """Centipawns of a factor e in probability, and the least that a move gets for being unlikely."""
-GLANCES = 12
+GLANCES = 8
 """Of so many root moves, the likeliest, the model also reads the position after."""
 HINT = 50_000_000
 """The order of a reply of probability 1: below captures that win and killers, above history."""

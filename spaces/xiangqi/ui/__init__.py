@@ -8,14 +8,18 @@ from shared.experiment import Experiment
 from shared.i18n import tr
 from shared.page import Page, expose
 from spaces.xiangqi.api import xiangqi_move
-from spaces.xiangqi.ui import play, think
+from spaces.xiangqi.ui import play, review, studies, think
 
 
 def build(page: Page) -> None:
     """Draw the tab's views."""
     with gr.Tabs(overflow_behavior="wrap") as tabs:
         with gr.Tab(tr("对弈", "Play"), id="play"):
-            play.build(page, tabs)
+            table = play.build(page, tabs)
+        with gr.Tab(tr("复盘", "Review"), id="review") as reviewing:
+            review.build(tabs, reviewing, *table)
+        with gr.Tab(tr("残局", "Studies"), id="studies") as studying:
+            studies.build(page, tabs, studying, *table)
         with gr.Tab(tr("看它怎么想", "See it think"), id="think") as thinking:
             think.build(page, tabs, thinking)
     expose(xiangqi_move, "xiangqi_move")

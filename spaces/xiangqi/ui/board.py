@@ -52,8 +52,8 @@ class Look:
 
 
 def component(script: str, style: str, template: str, call: str, value: str, **options) -> gr.HTML:
-    """A gr.HTML drawn by a script of this folder: `call` starts it on (element, props, trigger, watch)."""
-    code = (FOLDER / script).read_text("utf-8") + f"\n{call}(element, props, trigger, watch);"
+    """A gr.HTML drawn by a script of this folder: `call`, if any, starts it on (element, props, trigger, watch)."""
+    code = (FOLDER / script).read_text("utf-8") + (f"\n{call}(element, props, trigger, watch);" if call else "")
     css = (FOLDER / style).read_text("utf-8")
     return gr.HTML(value, html_template=template, css_template=css, js_on_load=code, apply_default_css=False, **options)
 

@@ -69,8 +69,8 @@ def follow_link(table: Table, *values: str) -> list[Any]:
     return [*view(table)[:2], gr.skip()]
 
 
-def build(page: Page, tabs: gr.Tabs) -> None:
-    """Draw the view."""
+def build(page: Page, tabs: gr.Tabs) -> tuple[gr.State, gr.BrowserState, list]:
+    """Draw the view; returns the table, its memory in the browser, and what shows it (`answers.view`)."""
     table = gr.State(Table(), time_to_live=6 * 3600)
     kept = gr.BrowserState("", storage_key="scientific-spaces-xiangqi", secret="not a secret, but it must stay")
     first = view(Table())
@@ -87,6 +87,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     kept.change(None, None, None, js=ONCE)
     exchange.build(table, kept, outputs)
     _link(page, tabs, table, kept, outputs)
+    return table, kept, outputs
 
 
 def _link(page: Page, tabs: gr.Tabs, table: gr.State, kept: gr.BrowserState, outputs: list) -> None:

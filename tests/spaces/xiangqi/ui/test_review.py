@@ -1,0 +1,76 @@
+"""The review on the page: partial pictures, a line followed, a branch on the table."""
+
+import json
+
+import pytest
+
+from shared.experiment import InputError
+from spaces.xiangqi import review as reviews
+from spaces.xiangqi.board import parse_iccs
+from spaces.xiangqi.player import Analysis
+from spaces.xiangqi.ui import review as page
+from spaces.xiangqi.ui.review import Desk
+from spaces.xiangqi.ui.table import Table
+
+BETTER = parse_iccs("b9c7")
+
+
+@pytest.fixture
+def table():
+    table = Table()
+    table.read("h2e2 h9g7 h0g2 i9h9")
+    return table
+
+
+@pytest.fixture
+def desk(monkeypatch, table):
+    lines = {1: (BETTER, parse_iccs("h0g2")), 2: (parse_iccs("h0g2"),)}
+    values = (0.0, 0.5, 0.5, 0.0, 0.0)
+    monkeypatch.setattr(reviews, "study", lambda fen, moves, seconds: Analysis(
+        {}, value=values[len(moves)], line=lines.get(len(moves), ()), score={0: 0.0}))
+    desk = Desk()
+    desk.begin(table, 0.3)
+    return desk
+
+
+def test_parts_are_shown_while_it_runs(desk):
+    assert "Accuracy" in page.summary(desk)
+    steps = list(page._running(desk))
+    assert json.loads(steps[0][1])["layers"] and "Done" in steps[-1][-1]
+    desk.go(1)
+    said, scene = page.summary(desk), json.loads(page.picture(desk))
+    assert "75 % → 25 %" in said and "马2进3，马二进三" in said
+    assert [a["move"] for a in scene["arrows"]] == ["b9c7", "h9g7"] and scene["legal"] == {}
+    assert "−50 %" in page.button(desk.review, 0)["value"] and page.button(desk.review, 2)["visible"] is False
+
+
+def test_the_better_line_is_followed_and_played_on_the_table(desk, table):
+    list(page._running(desk))
+    desk.go(1)
+    page.step_line(desk, 1)
+    assert json.loads(page.picture(desk))["last"] == "b9c7"
+    page.step_line(desk, -5)
+    assert desk.ahead == 0
+    for _ in page.to_table(table, desk):
+        pass
+    game = table.game
+    assert game.at == 1 and [game.nodes[n].move for n in game.line()][1:] == [BETTER, parse_iccs("h0g2")]
+    assert len(game.nodes) == 7 and len(game.siblings(2)) == 1  # the old moves are still there
+
+
+def test_another_game_on_the_table_is_left_alone(desk, table):
+    list(page._running(desk))
+    desk.go(1)
+    table.read("b0c2")
+    before = table.keep()
+    with pytest.raises(InputError, match="another game"):
+        list(page.to_table(table, desk))
+    assert table.keep() == before
+    desk.go(0)
+    with pytest.raises(InputError, match="no line"):
+        page.step_line(desk, 1)
+
+
+def test_nothing_to_review():
+    with pytest.raises(InputError, match="no move to review"):
+        Desk().begin(Table(), 0.3)
