@@ -86,10 +86,10 @@ def minima() -> str:
         plots.line(ORDERS, [float(m.x) / np.log(10) for m in found], "exp(x_n)", plots.COUNTER, dash=True),
     ]
     caption = tr(
-        "最小值随 n 变小，却总为正；同一点的 exp（虚线）还要小得多：截断后的多项式给低分的权重仍然偏大。",
-        "The minimum shrinks with n and stays positive; exp at the same place (dashed) is far smaller: even clamped, "
-        "the "
-        "polynomial gives low scores too much.",
+        "最小值随 n 变小，却总为正，比同一点的 exp（虚线）大三成多；再往左 exp 一直降，"
+        "截断的停在最小值：低分的权重仍然偏大。",
+        "The minimum shrinks with n, stays positive, and is a third above exp at the same place (dashed). Further left "
+        "exp falls on, the clamped polynomial stays there: low scores still get too much.",
     )
     y = plots.axis(tr("数值（对数）", "value (log)"), log=True)
     return plots.figure("even-minima", plots.axis("n", ticks=list(ORDERS)), y, layers, caption=caption)
