@@ -41,6 +41,8 @@ AXES = {
 }
 LOG_AXES = ("features", "dim", "keys")
 LOWEST = 1e-5
+REACHES = (0.05, 0.2, 1.0)
+"""Of the bias about 1, up and down: the first that holds every interval."""
 
 
 def name_of(kind: str, draw: str) -> str:
@@ -65,9 +67,9 @@ def error_figure(curves: Curves, settings: Errors) -> str:
         layers.append(whiskers(places, [(_log(p.low), _log(p.high)) for p in points], COLOURS[kind]))
     if settings.measure == "kernel":
         caption = tr(
-            "一个核值 e^{q·k} 的相对均方根误差，竖线为 68% 区间；灰虚线：独立抽样的闭式。",
-            "Relative root mean squared error of one kernel value e^{q·k} with intervals of 68 %; grey and dashed: the "
-            "closed form for independent draws.",
+            "一个核值 exp(x·y) 的相对均方根误差，竖线为 68% 区间；灰虚线：独立抽样的闭式。",
+            "Relative root mean squared error of one kernel value exp(x·y) with intervals of 68 %; grey and dashed: "
+            "the closed form for independent draws.",
         )
     else:
         caption = tr(
@@ -94,7 +96,9 @@ def bias_figure(curves: Curves, settings: Errors) -> str:
         "Mean of estimate over truth with two standard errors. Positive features that look low at large norms are "
         "heavy-tailed: very few draws carry the mean. Fixed quantiles are biased in earnest.",
     )
-    y = plots.axis(tr("估计 / 真值", "estimate / truth"), (0, 2))
+    widest = max((abs(p.bias - 1) + 2 * p.bias_se for points in curves.values() for p in points), default=1.0)
+    reach = next((r for r in REACHES if widest <= r), REACHES[-1])
+    y = plots.axis(tr("估计 / 真值", "estimate / truth"), (1 - reach, 1 + reach))
     return plots.figure("performer-bias", _axis(settings.against), y, layers, caption=caption, aspect=0.66)
 
 
@@ -112,11 +116,18 @@ def gain_figure(curves: Curves, settings: Errors) -> str:
         look, size = DRAW_LOOKS[draw]
         layers.append(plots.line(places, [_log(r) for r, _ in pairs], name_of(kind, draw), COLOURS[kind], **look))
         layers.append(whiskers(places, [(_log(r * 10**-s), _log(r * 10**s)) for r, s in pairs], COLOURS[kind]))
-    caption = tr(
-        "均方误差与独立抽样之比：低于 1 就是赚了。作者提议的分层模长（粗线）比正交（细线）多赚多少？",
-        "Squared error over that of independent draws: below 1 is a gain. How much more do the author's stratified "
-        "norms "
-        "(bold) gain than orthogonal draws (thin)?",
+    compared = any(draw not in ("iid", "") and (kind, "iid") in curves for kind, draw in curves)
+    caption = (
+        tr(
+            "均方误差与独立抽样之比：要勾上“独立”和另一种抽样，才有得比。",
+            "Squared error over that of independent draws: tick iid and another kind of draw to compare.",
+        )
+        if not compared
+        else tr(
+            "均方误差与独立抽样之比：低于 1 就是赚了。作者提议的分层模长（粗线）比正交（细线）多赚多少？",
+            "Squared error over that of independent draws: below 1 is a gain. How much more do the author's stratified "
+            "norms (bold) gain than orthogonal draws (thin)?",
+        )
     )
     y = plots.axis(tr("均方误差之比（对数）", "ratio of squared errors (log)"), log=True)
     return plots.figure("performer-gain", _axis(settings.against), y, layers, caption=caption, aspect=0.66)
@@ -141,7 +152,7 @@ def winners_figure(found: Winners | None) -> str:
         )
         layers = [
             plots.cells(ANGLES, NORMS, found.measured.tolist(), said, (-1.5, 1.5), low="counter", high="accent"),
-            plots.rule("vline", 90, "q·k = 0", plots.INK, dash=True),
+            plots.rule("vline", 90, color=plots.INK, name="q·k = 0", dash=True),
             plots.texts([22], [2.75], [tr("三角胜", "trigonometric")], "surface", align="center"),
             plots.texts([150], [2.75], [tr(f"{pick(other, 'zh')}胜", pick(other, "en"))], "surface", align="center"),
         ]
@@ -180,7 +191,8 @@ def _axis(against: str) -> dict:
     if against not in LOG_AXES:
         return plots.axis(AXES[against])
     values = SWEEPS[against]
-    return plots.axis(AXES[against], ticks=[math.log10(v) for v in values], names=[f"{v:g}" for v in values])
+    ticks, names = [math.log10(v) for v in values], [f"{v:g}" for v in values]
+    return plots.axis(AXES[against], log=True, ticks=ticks, names=names)
 
 
 def _log(value: float) -> float:

@@ -88,5 +88,5 @@ def _figure(name: str, label: str, layers: list[dict], caption: str, settings: P
     ticks = [math.log10(n) for n in lengths]
     names = [f"{n // 1024}k" if n % 1024 == 0 else str(n) for n in lengths]
     span = (ticks[0] - 0.08, ticks[-1] + 0.08)
-    x = plots.axis(tr("长度 n（token，对数）", "length n (tokens, log)"), span, ticks=ticks, names=names)
+    x = plots.axis(tr("长度 n（token，对数）", "length n (tokens, log)"), span, log=True, ticks=ticks, names=names)
     return plots.figure(f"pay-{name}", x, plots.axis(label, log=True), layers, caption=caption)

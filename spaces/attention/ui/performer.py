@@ -51,10 +51,16 @@ TRY = [
     (tr("整个注意力，对模长", "whole attention, against the norm"), {"measure": "attention", "against": "norm"}),
 ]
 EXPLANATION = prose(
-    r"""**量的是什么。** $x=q/d^{1/4}$、$y=k/d^{1/4}$ 时权重是 $e^{x\cdot y}$。
+    r"""**量的是什么。** $x=q/d^{1/4}$、$y=k/d^{1/4}$ 时权重是 $e^{x\cdot y}$，模长指 $|x|=|y|$。
+抽 $\omega$（高斯）：正特征 $e^{\omega\cdot x-x^2/2}$，双曲 $e^{\pm\omega\cdot x-x^2/2}$，
+三角 $e^{x^2/2}(\sin,\cos)(\omega\cdot x)$。
+
+**怎么抽**：独立；正交——每 $d$ 个 $\omega$ 两两垂直；分层——方向正交，模长从等概率的各层里各抽一个（作者的提议）；
+固定分位数——每层只取正中。
+
 估计值除以真值，只与 $\omega\cdot z$（正特征、双曲，$z=x+y$）或 $\omega\cdot u$（三角，$u=x-y$）有关，
-独立抽样、$F$ 个特征时的相对均方误差是
-$$\tfrac1F(e^{z^2}-1),\qquad \tfrac1F e^{z^2}(1-e^{-z^2})^2,\qquad \tfrac1F e^{u^2}(1-e^{-u^2})^2 .$$
+独立抽样、$m$ 个特征时的相对均方误差是（依次：正特征、双曲、三角）
+$$\tfrac1m(e^{z^2}-1),\qquad \tfrac1m e^{z^2}(1-e^{-z^2})^2,\qquad \tfrac1m e^{u^2}(1-e^{-u^2})^2 .$$
 所以特征数相同时双曲永远胜过正特征，而三角胜过双曲当且仅当 $q\cdot k>0$。
 三角和双曲每次抽样产生两个特征，这里按**特征数**比较。
 
@@ -62,10 +68,17 @@ $$\tfrac1F(e^{z^2}-1),\qquad \tfrac1F e^{z^2}(1-e^{-z^2})^2,\qquad \tfrac1F e^{u
 与精确值相比。灰虚线是我们推出的一阶预测（误差超过约 0.2 就不再准）。
 
 **重尾**：模长大时，正特征的均值靠极少数抽样撑着，有限次抽样看不到它：误差看着小，是假象；标题下会提醒。""",
-    r"""**What is measured.** With $x=q/d^{1/4}$ and $y=k/d^{1/4}$ the weight is $e^{x\cdot y}$. Estimate over truth
-depends on $\omega\cdot z$ alone (positive, hyperbolic; $z=x+y$) or on $\omega\cdot u$ (trigonometric; $u=x-y$), and
-with independent draws and $F$ features the relative mean squared errors are
-$$\tfrac1F(e^{z^2}-1),\qquad \tfrac1F e^{z^2}(1-e^{-z^2})^2,\qquad \tfrac1F e^{u^2}(1-e^{-u^2})^2 .$$
+    r"""**What is measured.** With $x=q/d^{1/4}$ and $y=k/d^{1/4}$ the weight is $e^{x\cdot y}$; norms are $|x|=|y|$.
+Of Gaussian $\omega$: positive features $e^{\omega\cdot x-x^2/2}$, hyperbolic $e^{\pm\omega\cdot x-x^2/2}$,
+trigonometric $e^{x^2/2}(\sin,\cos)(\omega\cdot x)$.
+
+**How it is drawn**: independently; orthogonal, every $d$ of the $\omega$ at right angles; stratified, orthogonal with
+one norm at random from each of equally likely strata (the author's proposal); quantiles, each stratum's middle instead.
+
+Estimate over truth depends on $\omega\cdot z$ alone (positive, hyperbolic; $z=x+y$) or on $\omega\cdot u$
+(trigonometric; $u=x-y$), and with independent draws and $m$ features the relative mean squared errors of positive,
+hyperbolic and trigonometric ones are
+$$\tfrac1m(e^{z^2}-1),\qquad \tfrac1m e^{z^2}(1-e^{-z^2})^2,\qquad \tfrac1m e^{u^2}(1-e^{-u^2})^2 .$$
 At equal features, then, hyperbolic always beat positive ones, and trigonometric beat hyperbolic ones exactly where
 $q\cdot k>0$. A trigonometric or hyperbolic draw makes two features; compared are **features**.
 
@@ -116,8 +129,8 @@ def verdict(curves: Curves, settings: Errors) -> str:
             + "."
         )
     if settings.measure == "kernel" and any(p[here].dominated for p in curves.values()):
-        zh += "这里有重尾：一次抽样占了误差的大半，数字偏乐观。"
-        en += " A heavy tail here: a single draw makes most of the error, and the number flatters."
+        zh += "这里有重尾：一次抽样就占了均方误差的三成以上，数字偏乐观。"
+        en += " A heavy tail here: a single draw makes over 30 % of the squared error, and the number flatters."
     return markup(zh, en)
 
 
@@ -212,7 +225,7 @@ def _knobs(default: Errors) -> dict[str, gr.components.Component]:
         "against": gr.Radio(AXES, value=default.against, label=tr("横轴", "against")),
         "kinds": gr.CheckboxGroup(options(KINDS), value=list(default.kinds), label=tr("特征", "features")),
         "draws": gr.CheckboxGroup(options(DRAWS), value=list(default.draws), label=tr("ω 怎么抽", "how ω is drawn")),
-        "norm": slider("norm", tr("模长 |q| = |k|", "norm |q| = |k|"), 4, 0.05),
+        "norm": slider("norm", figures.AXES["norm"], 4, 0.05),
         "angle": slider("angle", tr("夹角（度）", "angle (degrees)"), 180, 5),
         "features": slider("features", tr("特征数 m（偶数）", "features m (even)"), 4096, 2),
         "dim": slider("dim", tr("维数 d", "dimension d"), 256, 1),

@@ -20,7 +20,7 @@ from spaces.attention import (
 from spaces.attention.choose import Needed
 from spaces.attention.classifier import Classifier, advance, start
 from spaces.attention.dropin import COUNTS, Dropin, Frame
-from spaces.attention.errors import Errors, sweep
+from spaces.attention.errors import SWEEPS, Errors, Point, sweep
 from spaces.attention.maps import difference
 from spaces.attention.pay import Pay, Row
 from spaces.attention.taylor import Even
@@ -48,7 +48,9 @@ def test_even(even):
     bars = [layer for layer in shares["layers"] if layer["kind"] == "bars"]
     assert len(bars) == 3 - even.order % 2
     assert all(sum(b["y"]) == pytest.approx(1, abs=1e-3) for b in bars)
-    assert parsed(even_figures.minima())["layers"][0]["y"][0] == pytest.approx(-0.30103)
+    values, _, exp = parsed(even_figures.minima())["layers"]
+    assert values["y"][0] == pytest.approx(-0.30103)
+    assert all(1.29 < 10 ** (a - b) < 1.37 for a, b in zip(values["y"], exp["y"], strict=True))  # as the caption says
 
 
 @pytest.mark.parametrize("measure", ["kernel", "attention"])
@@ -60,8 +62,26 @@ def test_errors(measure):
     parsed(error_figures.gain_figure(curves, settings))
     if measure == "kernel":
         parsed(error_figures.bias_figure(curves, settings))
+    assert not parsed(error_figures.gain_figure({k: v for k, v in curves.items() if k[1] != "iid"}, settings))[
+        "layers"
+    ][1:]
     order = error_figures.ordering(curves, 3)
     assert [error for _, error in order] == sorted(error for _, error in order)
+
+
+def test_a_logarithmic_axis_says_so():
+    settings = Errors(repeats=20, dim=4)
+    spec = parsed(error_figures.error_figure(sweep(settings), settings))
+    assert spec["x"]["log"] and spec["x"]["names"][0] == f"{10 ** spec['x']['ticks'][0]:.0f}"
+    assert parsed(pay_figures.time_figure([], Pay()))["x"]["log"]
+
+
+@pytest.mark.parametrize("bias, reach", [(1.01, 0.05), (0.9, 0.2), (1.4, 1.0), (5.0, 1.0)])
+def test_the_bias_fills_its_figure(bias, reach):
+    point = Point(error=0.1, low=0.1, high=0.1, predicted=0.1, bias=bias, bias_se=0.01, dominated=False)
+    curves = {("positive", "iid"): [point] * len(SWEEPS["norm"])}
+    spec = parsed(error_figures.bias_figure(curves, Errors(against="norm")))
+    assert spec["y"]["range"] == pytest.approx([1 - reach, 1 + reach])
 
 
 def test_winners():
