@@ -64,7 +64,7 @@ def _wait_for(url: str, process: subprocess.Popen, seconds: float = 120) -> None
         if process.poll() is not None:
             pytest.fail(f"app.py ended with {process.returncode}:\n{process.stdout.read()}")
         try:
-            urllib.request.urlopen(f"{url}/config", timeout=2).close()
+            urllib.request.urlopen(f"{url}/config", timeout=20).close()
             return
         except OSError:
             time.sleep(0.3)
