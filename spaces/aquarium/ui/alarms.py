@@ -16,6 +16,11 @@ MOST = 12
 NAMES = {"nh3": ("非离子氨", "un-ionised ammonia"), "no2": ("亚硝酸盐", "nitrite"), "no3": ("硝酸盐", "nitrate")}
 
 
+def level(value: float) -> str:
+    """A concentration to two digits with its unit: 0.081 mg N/L, 310 mg N/L."""
+    return f"{float(f'{value:.2g}'):,g} mg N/L" if value >= 0.001 or not value else "&lt;0.001 mg N/L"
+
+
 def listed(run: Run, start: date) -> str:
     """The alarms as a list: a line for each stretch above caution, what of it is above harm, first where there is."""
     found = [a for a in alarms(run) if a.last > a.first]  # at least a quarter of a day
@@ -45,7 +50,7 @@ def _sentence(caution: Alarm, harms: list[Alarm], run: Run, start: date) -> str:
     limit = LIMITS[caution.name]
     spans = [_span(a, run, start) for a in harms or [caution]]
     when_zh, when_en = "、".join(z for z, _ in spans), ", ".join(e for _, e in spans)
-    peak = f"<b>{caution.peak:.2g}</b>"
+    peak = f"<b>{level(caution.peak)}</b>"
     if not harms:
         return markup(
             f"{when_zh}：{zh}高于注意限值 {limit.caution:g} mg N/L，最高 {peak}。",
@@ -78,21 +83,21 @@ def summary(run: Run, grams: float) -> str:
     hardness = f"{used * GERMAN_DEGREES:.1f}"
     done_zh, done_en = _done(run)
     return markup(
-        f"氨第 {at:.0f} 天到顶，<b>{top:.2g} mg N/L</b>；亚硝酸盐第 {later:.0f} 天，<b>{nitrite:.2g}</b>；{done_zh}"
-        f"硝酸盐最后 <b>{run.no3[-1]:.2g}</b>。每天投干饲料 {grams:.2f} 克，{run.tank.days} 天共进氮 {came:,.0f} mg。"
-        f"硝化最多净耗碱度 {used:.1f} mmol/L（KH {hardness} °dH）："
-        "自来水没有这么多，pH 就会跌，这里设的 pH 便守不住。",
-        f"Ammonia peaks on day {at:.0f} at <b>{top:.2g} mg N/L</b>, nitrite on day {later:.0f} at "
-        f"<b>{nitrite:.2g}</b>; {done_en} Nitrate ends at <b>{run.no3[-1]:.2g}</b>. {grams:.2f} g of dry feed a day: "
-        f"{came:,.0f} mg of nitrogen came in {run.tank.days} days. Nitrification takes up to {used:.1f} mmol/L of "
-        f"alkalinity (KH {hardness} °dH): with less in the tap water pH falls, and the pH set here does not hold.",
+        f"氨第 {at:.0f} 天到顶，<b>{level(top)}</b>；亚硝酸盐第 {later:.0f} 天，<b>{level(nitrite)}</b>；"
+        f"{done_zh}硝酸盐最后 <b>{level(run.no3[-1])}</b>。每天投干饲料 {grams:.2f} 克，"
+        f"{run.tank.days} 天共进氮 {came:,.0f} mg。硝化最多净耗碱度 {used:.1f} mmol/L（KH {hardness} °dH）："
+        "自来水若没有这么多，pH 就会跌，这里设的 pH 便守不住。",
+        f"Ammonia peaks on day {at:.0f} at <b>{level(top)}</b>, nitrite on day {later:.0f} at "
+        f"<b>{level(nitrite)}</b>; {done_en} Nitrate ends at <b>{level(run.no3[-1])}</b>. {grams:.2f} g of dry "
+        f"feed a day: {came:,.0f} mg of nitrogen came in {run.tank.days} days. Nitrification takes up to {used:.1f} "
+        f"mmol/L of alkalinity (KH {hardness} °dH): with less in the tap water pH falls, and the pH set here does not hold.",
     )
 
 
 def _done(run: Run) -> tuple[str, str]:
     """From which day NH₃ and nitrite stay below caution to the end."""
-    level = np.maximum(*(run.concentration(n) / LIMITS[n].caution for n in ("nh3", "no2")))
-    above = run.day[level > 1]
+    worst = np.maximum(*(run.concentration(n) / LIMITS[n].caution for n in ("nh3", "no2")))
+    above = run.day[worst > 1]
     if not len(above):
         return "二者从未越过“注意”限值。", "neither passes its limit of caution."
     if above[-1] >= run.tank.days:
