@@ -74,5 +74,5 @@ def damage_figure(found: Mapping[str, Sequence[Sequence[float]]] | None, task: s
         "three "
         "draws; order 2 has 153 features.",
     ) if found else tr("训练之后，按“换上去会坏多少”。", "After the training, press “How much breaks”.")  # fmt: skip
-    x = plots.axis(tr("特征数 m（对数）", "features m (log)"), ticks=places, names=[str(n) for n in COUNTS])
+    x = plots.axis(tr("特征数 m（对数）", "features m (log)"), log=True, ticks=places, names=[str(n) for n in COUNTS])
     return plots.figure("dropin-damage", x, plots.axis(tr("准确率", "accuracy"), (0, 1.03)), layers, caption=caption)
