@@ -30,6 +30,8 @@ COLUMNS = {
     "no2": ("no2", "nitrite", "亚硝酸盐", "亚硝酸", "亚硝态氮"),
     "no3": ("no3", "nitrate", "硝酸盐", "硝酸", "硝态氮"),
 }
+SAID = {"tan": "ammonia", "no2": "nitrite", "no3": "nitrate"}
+"""What a refusal calls a column."""
 MOST_BYTES, MOST_ROWS, FEWEST = 1_000_000, 2_000, 4
 MOST_DAYS = TANK_LIMITS["days"][1]
 MOST = 500.0
@@ -74,7 +76,7 @@ def read(source: bytes | str, unit: str = "n") -> Readings:
     for j, name in enumerate(SERIES):
         if name in columns:
             factor = 1 / ION[name] if unit == "ion" else 1.0
-            values[:, j] = [_number(cell, name, i) * factor for i, cell in _cells(rows, columns[name])]
+            values[:, j] = [_number(cell, SAID[name], i) * factor for i, cell in _cells(rows, columns[name])]
     order = np.argsort(when, kind="stable")
     readings = Readings(when[order], values[order], start)
     if readings.count < FEWEST:
