@@ -207,8 +207,8 @@ def balance(run: Run) -> str:
         plots.axis("", (0.5, len(sums) + 0.8), ticks=[], names=[]),
         rows(named, 0.0, plots.COUNTER),
         caption=tr(
-            f"进来的每一毫克氮，最后一天在哪里：账目差 {_power(run.imbalance, 'zh')}。",
-            f"Where every mg of nitrogen is on the last day: the books differ by {_power(run.imbalance, 'en')}.",
+            f"进来的每一毫克氮，最后一天在哪里：账目的相对误差{_power(run.imbalance, 'zh')}。",
+            f"Where every mg of nitrogen is on the last day: the books are off by {_power(run.imbalance, 'en')} of it.",
         ),
         aspect=0.72,
     )
@@ -227,7 +227,7 @@ def rows(named: Sequence[tuple[str, float]], left: float, colour: str) -> list[d
 def _power(imbalance: float, language: str) -> str:
     """A relative error as a bound by a power of ten."""
     if not imbalance:
-        return "0"
+        return "为 0" if language == "zh" else "nothing"
     bound = power_of_ten(np.ceil(np.log10(abs(imbalance))))
     return f"不到 {bound}" if language == "zh" else f"less than {bound}"
 

@@ -89,8 +89,9 @@ def summary(run: Run, grams: float) -> str:
         "自来水若没有这么多，pH 就会跌，这里设的 pH 便守不住。",
         f"Ammonia peaks on day {at:.0f} at <b>{level(top)}</b>, nitrite on day {later:.0f} at "
         f"<b>{level(nitrite)}</b>; {done_en} Nitrate ends at <b>{level(run.no3[-1])}</b>. {grams:.2f} g of dry "
-        f"feed a day: {came:,.0f} mg of nitrogen came in {run.tank.days} days. Nitrification takes up to {used:.1f} "
-        f"mmol/L of alkalinity (KH {hardness} °dH): with less in the tap water pH falls, and the pH set here does not hold.",
+        f"feed a day: {came:,.0f} mg of nitrogen came in {run.tank.days} days. Nitrification takes up to "
+        f"{used:.1f} mmol/L of alkalinity (KH {hardness} °dH): with less in the tap water pH falls, and "
+        "the pH set here does not hold.",
     )
 
 

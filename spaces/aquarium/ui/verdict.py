@@ -55,7 +55,7 @@ EXPLANATION = prose(
 
 **为什么要投票。** 文章没有测量，参数来自文献或我们的假设（见下表）。从每个参数的合理范围里拉丁超立方抽样，
 每组参数各模拟四口缸；
-自己就养不好鱼的那些组不问，因为作者的缸是养好了的。投票用抽到的日粮，不用左边的。
+自己就养不好鱼的那些组不问，因为作者的缸是养好了的。投票用抽到的日粮，不用旋钮上的。
 
 **看什么。** 点落在红线哪一边就是那一票。“谁左右结论”列出的参数，正是值得去量的。""",
     """**What is asked.** The author's later verdict: pump and filter are not essential, ceramsite and plants are.
