@@ -78,7 +78,7 @@ def test_train_resume_and_evaluate(data, tmp_path):
     _run("spaces.xiangqi.train", "--model", "faithful", "--minutes", 0.05, "--from", tmp_path, *flags)
     result = _run("spaces.xiangqi.evaluate", data / "games.jsonl.xz", "--limit", 3, "--weights", tmp_path)[-1]
     for figures in result.values():
-        assert figures["plies"] > 80 and 0.5 < figures["illegal_mass"] < 1  # of six seconds' training
+        assert figures["plies"] > 80 and 0 < figures["illegal_mass"] < 1
         assert 0 <= figures["top1"] <= figures["top5"] <= 1
         assert sum(part["plies"] for part in figures["by_phase"].values()) == figures["plies"]
     assert _run("spaces.xiangqi.evaluate", data / "labelled.jsonl.xz", "--weights", tmp_path)[-1] == {
