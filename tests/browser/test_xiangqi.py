@@ -7,6 +7,14 @@ import re
 import pytest
 
 import app
+from spaces.xiangqi.board import iccs
+from spaces.xiangqi.notation import parse_notation
+from spaces.xiangqi.prover import Prover
+from spaces.xiangqi.record import play
+from spaces.xiangqi.rules import Position
+from spaces.xiangqi.search import Thinking
+from spaces.xiangqi.studies import studies
+from spaces.xiangqi.ui.opponents import missing
 
 pytestmark = [
     pytest.mark.browser,
@@ -211,3 +219,110 @@ def test_a_finger_on_a_phone(visit):
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]})
     assert plies(page, 2)[1] == "H8+7"
     assert page.evaluate("scrollY") == scrolled
+
+
+def play_to_the_end(page, position: Position, choose, most: int) -> Position:
+    """Red's moves by clicks, black's as the page lists them, until one side is mated."""
+    for _ in range(most):
+        word = iccs(choose(position))
+        position.push_iccs(word)
+        move(page, word)
+        count = len(position.moves) + bool(position.legal_moves())
+        listed = plies(page, count)
+        if len(listed) > len(position.moves):
+            position.push(parse_notation(position, listed[-1]))
+        if not position.legal_moves():
+            return position
+    raise AssertionError(f"no mate in {most} moves: {position.fen()}")
+
+
+@pytest.mark.skipif(missing("sighted") is not None, reason="weights/sighted is missing")
+def test_a_mate_by_clicks_against_sighted(visit):
+    study = next(s for s in studies() if s.mate == 3)
+    page = open_table(visit, f"&black=sighted&fen={study.fen.replace(' ', '+')}")
+    left = iter((3, 2, 1))
+    play_to_the_end(page, play(study.fen, ()), lambda p: fastest(p, next(left)), 3)
+    status(page, "Red wins")
+    assert page.locator("#xiangqi-panel .over").count() == 1
+
+
+def fastest(position: Position, most: int) -> int:
+    prover = Prover(position)
+    return prover.keys(position, prover.distance(most))[0]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(missing("sighted") is not None, reason="weights/sighted is missing")
+def test_a_whole_game_from_the_start_against_sighted(visit):
+    """Red thinks in this process, without the model; the game ends in mate, on the page as here."""
+    page = open_table(visit, "&black=sighted")
+    player = Thinking(None, 60, 8, policy=False, value=False)
+    position = play_to_the_end(page, Position(), lambda p: player.analyse(p).best, 100)
+    status(page, "Red wins" if position.turn else "Black wins")
+    page.reload()
+    status(page, "Red wins" if position.turn else "Black wins")
+
+
+def test_a_new_game_loses_nothing(visit):
+    page = open_table(visit, BOTH)
+    move(page, "h2e2")
+    plies(page, 1)
+    press(page, "Both by me")
+    status(page, "Red to move: click a piece")
+    page.locator(".begin .shelf").select_option(index=1)
+    assert plies(page, 1) == ["C2=5"]
+    assert page.locator(".begin .shelf").is_hidden()
+
+
+def test_a_study_is_solved_and_ticked(visit):
+    number = next(n for n, s in enumerate(studies(), 1) if s.mate == 2)
+    study, on_board = studies()[number - 1], "#studies-board"
+    page = visit(f"{TAB}&view=studies&study={number}", language="en-US")
+    page.locator(f"{on_board} .piece").first.wait_for()
+    page.wait_for_timeout(500)
+
+    def click(word: str) -> None:
+        for square in (word[:2], word[2:]):
+            page.mouse.click(*page.evaluate(POINT.replace("#xiangqi-board", on_board), square))
+
+    position = play(study.fen, ())
+    key = study.line.split()[0]
+    click(next(iccs(m) for m in position.legal_moves() if iccs(m) != key))
+    page.locator("#studies-said", has_text="too slow").wait_for()
+    page.wait_for_timeout(400)
+    click(key)
+    page.locator("#studies-said", has_text="Good!").wait_for()
+    page.click("#studies-hint")
+    page.locator("#studies-said", has_text="no tick").wait_for()
+    page.click("#studies-again")
+    page.wait_for_timeout(600)
+    position.push_iccs(key)
+    click(key)
+    page.locator("#studies-said", has_text="Good!").wait_for()
+    answer = page.locator("#studies-said").inner_text().split("answers ")[1].split(":")[0]
+    position.push(parse_notation(position, answer))
+    page.wait_for_timeout(400)
+    click(iccs(fastest(position, 1)))
+    page.locator("#studies-said", has_text="red wins").wait_for()
+    page.locator(f"#studies-list .done[data-n='{number}']").wait_for()
+    page.wait_for_timeout(500)
+    page.reload()
+    page.locator(f"#studies-list .done[data-n='{number}']").wait_for()
+
+
+@pytest.mark.skipif(missing("thinking") is not None, reason="weights/sighted is missing")
+def test_a_review_names_the_blunder_and_stops(visit):
+    """Red gives a rook for nothing."""
+    page = open_table(visit, BOTH + "&moves=h2e2+h9g7+i0i1+i9h9+i1h1+b9c7+h1h7+h9h7")
+    page.get_by_role("tab", name="Review").click()
+    page.get_by_label("0.1 s").check()
+    page.click("#review-start")
+    page.locator("#review-status", has_text="Done: 9 positions").wait_for(timeout=120_000)
+    page.click("#review-dear-0")
+    page.locator("#review-said", has_text="Better:").wait_for()
+    page.locator("#review-board .arrow").nth(1).wait_for()
+    page.click("#review-better")
+    page.locator("#review-board .arrow").nth(1).wait_for(state="detached")
+    page.click("#review-take")
+    page.locator("#xiangqi-board .piece").first.wait_for()
+    page.locator(".list .others").first.wait_for()

@@ -2,14 +2,17 @@
 
 import os
 import random
+from pathlib import Path
 
 import pytest
 
 from shared.experiment import InputError
+from shared.jsonl import read_rows
 from spaces.xiangqi.board import START_FEN, iccs, parse_iccs
 from spaces.xiangqi.rules import ALL_MOVES, Position, perft
 
 pyffish = pytest.importorskip("pyffish")
+GAMES = Path("../shared/data/xiangqi/games.jsonl.xz")
 
 
 @pytest.mark.parametrize(("depth", "count"), [(1, 44), (2, 1920), (3, 79666)])
@@ -68,7 +71,24 @@ def test_random_play_agrees_with_pyffish():
 @pytest.mark.slow
 def test_more_random_play_agrees_with_pyffish():
     """XIANGQI_POSITIONS=100000 asks for the whole comparison (several minutes)."""
-    _judge(int(os.environ.get("XIANGQI_POSITIONS", "3000")), seed=1)
+    _judge(int(os.environ.get("XIANGQI_POSITIONS", "3000")) // 2, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not GAMES.exists(), reason=f"{GAMES} is missing")
+def test_positions_of_real_games_agree_with_pyffish():
+    """The other half of XIANGQI_POSITIONS."""
+    wanted, seen = int(os.environ.get("XIANGQI_POSITIONS", "3000")) // 2, 0
+    for row in read_rows(GAMES):
+        position = Position()
+        for word in row["moves"].split():
+            fen = position.fen()
+            legal = sorted(map(iccs, position.legal_moves()))
+            assert legal == sorted(_ours(m) for m in pyffish.legal_moves("xiangqi", fen, []))
+            position.push_iccs(word)
+            seen += 1
+        if seen >= wanted:
+            return
 
 
 def test_pop_restores_the_position():
