@@ -45,7 +45,12 @@ def parameters(changes: Mapping[str, float] | None = None) -> str:
 
 def limits() -> str:
     """Where caution and harm begin, mg N/L, and whose numbers these are."""
-    head = [tr("物质", "substance"), tr("注意", "caution"), tr("有害", "harm"), HEADS["source"]]
+    head = [
+        tr("物质", "substance"),
+        tr("注意（mg N/L）", "caution (mg N/L)"),
+        tr("有害（mg N/L）", "harm (mg N/L)"),
+        HEADS["source"],
+    ]
     return _table(head, [(e.name, f"{e.caution:g}", f"{e.harm:g}", e.source) for e in LIMITS.values()])
 
 
@@ -56,7 +61,8 @@ def estimates(fitted: Fit) -> str:
         p = PARAMETERS[e.name]
         told = tr("能定", "determined") if e.determined else tr("定不下来", "cannot be determined")
         rows.append((tr(p.zh, p.en), f"{e.value:.3g}", f"{e.low:.3g} – {e.high:.3g}", p.unit, told))
-    head = [HEADS["parameter"], HEADS["value"], tr("95% 区间", "95 % interval"), HEADS["unit"], ""]
+    interval, told = tr("95% 区间", "95 % interval"), tr("读数能定吗", "do the readings tell?")
+    head = [HEADS["parameter"], HEADS["value"], interval, HEADS["unit"], told]
     return _table(head, rows)
 
 

@@ -82,6 +82,10 @@ simulation's plan, not a vet's: measure before you act on it.**""",
 )
 
 
+SURE = 0.8
+"""A date for fish that comes in fewer of the draws is given with a warning."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Answer:
     """What a keeper gets: the plan, and with readings the fit and how far its curves may be off."""
@@ -153,8 +157,15 @@ def _fish(planned: Plan) -> tuple[str, str]:
     if entry.when is None:
         never = f"{tank.days} 天内还不能{zh}", f"{en} may not be added within {tank.days} days"
         return f"<b class=bad>{never[0]}</b>。", f"<b class=bad>{never[1]}</b>."
-    dates = _dates(entry, tank.days)
-    return f"可以{zh}：{dates[0]}", f"{en} may be added from {dates[1]}"
+    dates, share = _dates(entry, tank.days), entry.share_of_draws
+    sure = "", ""
+    if share < SURE:
+        sure = (
+            f"<b class=bad>只有 {share:.0%} 的参数组在 {tank.days} 天内等到这一天</b>：先测水，别照日期放。",
+            f" <b class=bad>Within {tank.days} days it comes in {share:.0%} of the draws only</b>: "
+            "go by the water, not by the date.",
+        )
+    return f"可以{zh}：{dates[0]}{sure[0]}", f"{en} may be added from {dates[1]}{sure[1]}"
 
 
 def _water(planned: Plan) -> tuple[str, str]:

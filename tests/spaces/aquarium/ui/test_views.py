@@ -5,7 +5,10 @@ import pytest
 from shared.experiment import InputError, from_query
 from shared.i18n import pick
 from shared.live import Latest
+from spaces.aquarium.plan import Entry, Plan
 from spaces.aquarium.readings import read
+from spaces.aquarium.settings import Tank
+from spaces.aquarium.tank import simulate
 from spaces.aquarium.ui import mine, pipes, verdict
 from spaces.aquarium.ui.example import made_up
 from spaces.aquarium.ui.keeping import Mine, Question
@@ -66,6 +69,15 @@ def test_a_plan_that_nobody_waits_for_ends_at_the_next_simulation():
     for readings in (None, read(made_up())):
         with pytest.raises(InterruptedError):
             mine.work(Mine(), readings, leave)
+
+
+def test_a_date_for_fish_that_few_draws_reach_is_given_with_a_warning():
+    water = Entry("water", None, None, None, None, 0.0)
+    for share, warned in ((0.5, True), (0.8, False)):
+        entry = Entry("fish", 30, date(2020, 12, 31), date(2020, 12, 20), None, share)
+        said = mine.verdict(mine.Answer(Mine(), date(2020, 12, 1), Plan((entry, water), simulate(Tank(days=40)), None)))
+        assert ("Within 40 days it comes in 50% of the draws only" in said) is warned
+        assert ("只有 50% 的参数组在 40 天内等到这一天" in said) is warned
 
 
 def test_stop_ends_the_run_under_way():
