@@ -5,6 +5,8 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared.experiment import InputError
 from shared.jsonl import read_rows
@@ -128,6 +130,17 @@ def test_impossible_fens_are_refused_in_one_sentence(fen, word):
 def test_malformed_words_are_refused(word):
     with pytest.raises(InputError):
         parse_iccs(word)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="abcdefghi0123456789-HE ij", max_size=8) | st.text(max_size=6) | st.none() | st.integers())
+def test_any_word_is_a_move_or_an_input_error(word):
+    try:
+        move = parse_iccs(word)
+    except InputError as error:
+        assert error.field == "moves" and "\n" not in error.en
+    else:
+        assert 0 <= move < 8100 and parse_iccs(iccs(move)) == move
 
 
 def test_illegal_move_leaves_the_position():
