@@ -170,7 +170,7 @@ def test_a_bad_file_is_named_and_the_made_up_one_is_fitted(visit, tmp_path):
     page = visit(MINE, language="en-US")
     before = page.locator(".kx-verdict >> visible=true").first.inner_text()
     page.locator("input[type=file] >> nth=0").set_input_files(file)
-    toast(page, "no2: in row 2 must be a number from 0 to 500")
+    toast(page, "nitrite: in row 2 must be a number from 0 to 500")
     assert page.locator(".kx-verdict >> visible=true").first.inner_text() == before
     page.click("text=a made-up example: 16 days")
     says(page, "27 readings; residuals are")
