@@ -101,6 +101,12 @@ def repetition(position: Position) -> Outcome | None:
     return Outcome(None, "repetition")
 
 
+def repeats(position: Position) -> bool:
+    """Whether this position has been on the board before, no capture between."""
+    past = _Past(position)
+    return any(past.boards[k] == past.boards[0] for k in range(4, past.end + 1, 2))
+
+
 def _too_quiet(position: Position) -> bool:
     if position.clock < QUIET_PLIES:
         return False

@@ -1,8 +1,8 @@
 """Players: whoever analyses a position and plays a legal move, model, rule of thumb or search.
 
 Levels of the tab: *article* (characters alone, candidates scored by their log-probability), *sighted* (the policy's
-favourite), *sighted_value* (every move tried on the board: exact mate and repetition, else the model's value),
-*thinking* (`search.Thinking`). *random* and *greedy* are the first rungs of the ladder.
+favourite that does not lose by repetition), *sighted_value* (every move tried on the board: exact mate and repetition,
+else the model's value), *thinking* (`search.Thinking`). *random* and *greedy* are the first rungs of the ladder.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from transformers import GPT2LMHeadModel
 
 from spaces.xiangqi.board import KING
 from spaces.xiangqi.faithful import PLIES, spell_moves
-from spaces.xiangqi.outcome import outcome
+from spaces.xiangqi.outcome import outcome, repeats, repetition
 from spaces.xiangqi.rules import Position, attacked
 from spaces.xiangqi.sight import Sight
 
@@ -127,7 +127,11 @@ class Article:
 
 
 class Sighted:
-    """The sighted model's favourite legal move."""
+    """The sighted model's favourite legal move.
+
+    What the rules of repetition lose (perpetual check or chase) is not played, nor what repeats with check or, by whoever is ahead,
+    at all.
+    """
 
     name = "sighted"
 
@@ -136,7 +140,24 @@ class Sighted:
 
     def analyse(self, position: Position) -> Analysis:
         view = self.sight.look(position)
-        return Analysis(view.policy, view.illegal_mass, value=view.value)
+        score = dict(view.policy)
+        for move in sorted(score, key=score.__getitem__, reverse=True):
+            willing = _willing(position, move, view.value > 0)
+            score[move] *= willing
+            if willing == 1:
+                break
+        return Analysis(view.policy, view.illegal_mass, score, value=view.value)
+
+
+def _willing(position: Position, move: int, ahead: bool) -> float:
+    """1 for a move that may be played, below zero for one that loses by repetition, near zero for one that repeats."""
+    if position.clock < 3:
+        return 1.0
+    position.push(move)
+    verdict, again = repetition(position), (ahead or position.in_check()) and repeats(position)
+    lost = verdict is not None and verdict.winner == position.turn
+    position.pop()
+    return -1.0 if lost else 0.001 if again else 1.0
 
 
 class SightedValue:

@@ -100,3 +100,29 @@ def test_value_knows_repetition():
         position.push_iccs(word)
     values = SightedValue(Blank()).values(position, position.legal_moves())
     assert values[parse_iccs("e1d1")] == -1.0, "perpetual check loses"
+
+
+class Fond:
+    """A sight with one favourite, which thinks itself ahead."""
+
+    def __init__(self, word: str):
+        self.move = parse_iccs(word)
+
+    def look(self, position, style=2, legal=None):
+        moves = position.legal_moves()
+        rest = 0.1 / len(moves)
+        return View({m: rest + 0.9 * (m == self.move) for m in moves}, (0.6, 0.3, 0.1))
+
+
+def test_sighted_does_not_check_for_ever_nor_repeat_when_ahead():
+    position = Position("3k5/9/9/9/9/9/9/9/R8/5K3 w")
+    for word in "a1d1 d9e9 d1e1 e9d9 e1d1 d9e9 d1e1 e9d9".split():
+        position.push_iccs(word)
+    lost, again = parse_iccs("e1d1"), Sighted(Fond("e1d1")).analyse(position)
+    assert again.best != lost and again.score[lost] < 0 and again.policy[lost] > 0.9
+    position = Position("4k4/9/9/9/9/9/9/9/8R/3K5 w")
+    for word in "i1i2 e9f9 i2i1 f9e9".split():
+        position.push_iccs(word)
+    before = position.fen()
+    assert iccs(Sighted(Fond("i1i2")).analyse(position).best) != "i1i2" and position.fen() == before
+    assert iccs(Sighted(Fond("i1i3")).analyse(position).best) == "i1i3"
