@@ -129,8 +129,8 @@ class Article:
 class Sighted:
     """The sighted model's favourite legal move.
 
-    What the rules of repetition lose (perpetual check or chase) is not played, nor what repeats with check or, by whoever is ahead,
-    at all.
+    What the rules of repetition lose (perpetual check or chase) is not played; nor is what repeats with check or, by
+    whoever is ahead, at all.
     """
 
     name = "sighted"
