@@ -26,7 +26,7 @@ from shared.i18n import prose, tr
 from shared.page import Page, claim, masthead, restore_from_link
 from shared.theme import page as look
 
-SLUGS = ("simsiam", "aquarium", "attention", "gradient_flow")
+SLUGS = ("simsiam", "aquarium", "attention", "gradient_flow", "xiangqi")
 TITLE = tr("科学空间 · 活的文章", "Scientific Spaces, alive")
 MOTTO = tr("把文章里的论证变成能动手的实验", "Articles that you can experiment with")
 LATER = {  # the front page's other articles, by archive number, until their tabs exist

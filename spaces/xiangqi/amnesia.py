@@ -11,19 +11,22 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import PreTrainedModel
 
 from shared import accelerator
 from spaces.xiangqi.api import weights
 from spaces.xiangqi.board import SOLDIER
 from spaces.xiangqi.breaks import breach
 from spaces.xiangqi.faithful import PLIES
-from spaces.xiangqi.model import STYLES
 from spaces.xiangqi.record import play
 from spaces.xiangqi.rules import Position
+from spaces.xiangqi.styles import STYLES
 from spaces.xiangqi.voices import MODELS, Saying, check_line, faithful_words, sighted_moves, sort
+
+if TYPE_CHECKING:  # building the page loads no models
+    from transformers import PreTrainedModel
 
 WAYS = ("played", "transposed", "detour", "fen")
 DRAWS, SWAPS, WALKS = 4, 200, 60

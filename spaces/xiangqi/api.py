@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from functools import lru_cache
-
-from transformers import PreTrainedModel
+from typing import TYPE_CHECKING
 
 from shared import accelerator, models
 from shared.experiment import InputError
 from spaces.xiangqi.alphabeta import warm
 from spaces.xiangqi.board import iccs, parse_iccs
-from spaces.xiangqi.model import SightedModel
 from spaces.xiangqi.outcome import REASONS, outcome
 from spaces.xiangqi.player import Analysis, Article, Player, Sighted, SightedValue
 from spaces.xiangqi.record import MOST_PLIES, play
 from spaces.xiangqi.search import Thinking
 from spaces.xiangqi.sight import Sight
 from spaces.xiangqi.weights import WEIGHTS
+
+if TYPE_CHECKING:  # building the page loads no models
+    from transformers import PreTrainedModel
 
 LEVELS = ("article", "sighted", "sighted_value", "thinking")
 THINKING_SECONDS = 1.0
@@ -41,6 +42,8 @@ def weights(level: str) -> PreTrainedModel:
         warm()  # before the device's turn, like the weights
     if level == "article":
         return models.load("", embedded=WEIGHTS / "faithful").model
+    from spaces.xiangqi.model import SightedModel
+
     return models.load("", SightedModel, embedded=WEIGHTS / "sighted").model
 
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import torch
 
 from spaces.xiangqi.data import NO_LABEL, NO_RESULT, Games
-from spaces.xiangqi.model import ENGINE, HUMAN, WINNER
 from spaces.xiangqi.replay import MIRROR_MOVE, MOVE_TOKEN, NO_MOVE, replay
 from spaces.xiangqi.rules import ALL_MOVES
+from spaces.xiangqi.styles import ENGINE, HUMAN, WINNER
 
 # P(win) = σ((cp − DRAW) / SCALE), P(loss) likewise of −cp. Fitted by maximum likelihood to the results of
 # 4,980 human games at a position labelled by the engine (1.011 nats; the frequencies alone 1.099).

@@ -24,8 +24,9 @@ from shared.jsonl import read_rows
 from spaces.xiangqi.board import iccs, parse_iccs
 from spaces.xiangqi.faithful import PLIES, spell_moves
 from spaces.xiangqi.metrics import Tally, agreement, phase
-from spaces.xiangqi.model import HUMAN, SightedModel
+from spaces.xiangqi.model import SightedModel
 from spaces.xiangqi.replay import MOVE_TOKEN, NO_MOVE, legal_in_view, mover_move, replay
+from spaces.xiangqi.styles import HUMAN
 from spaces.xiangqi.weights import WEIGHTS, load
 
 

@@ -13,18 +13,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from transformers import GPT2LMHeadModel
 
 from shared import accelerator, models
 from spaces.xiangqi.faithful import characters
-from spaces.xiangqi.model import STYLES, SightedModel
 from spaces.xiangqi.record import play
 from spaces.xiangqi.rules import Position
+from spaces.xiangqi.styles import STYLES
 from spaces.xiangqi.voices import MODELS, check_line, sight_keys
 from spaces.xiangqi.weights import WEIGHTS
+
+if TYPE_CHECKING:  # building the page loads no models
+    from transformers import GPT2LMHeadModel
+
+    from spaces.xiangqi.model import SightedModel
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,8 @@ def _remembered(both: tuple[nn.Module, ...], moves: tuple[int, ...], style: int)
 
 def eager(name: str) -> nn.Module:
     """The model from the shelf in the implementation that tells its weights."""
+    from spaces.xiangqi.model import SightedModel
+
     kind = SightedModel if name == "sighted" else "AutoModelForCausalLM"
     return models.load("", kind, embedded=WEIGHTS / name, attention="eager").model
 

@@ -9,10 +9,13 @@ is the illegal mass.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from transformers import DynamicCache, GPT2Config, GPT2LMHeadModel
+from transformers import DynamicCache, GPT2Config
+
+if TYPE_CHECKING:  # building the page loads no models
+    from transformers import GPT2LMHeadModel
 
 VOCABULARY = ["[PAD]", *"0123456789", *"abcdefghi"]
 CONTEXT = 512

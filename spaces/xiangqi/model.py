@@ -27,9 +27,8 @@ from transformers import initialization as init
 from spaces.xiangqi.bearing import AMONG, AROUND, SLOTS, Pieces, lay_out
 from spaces.xiangqi.replay import NO_MOVE
 from spaces.xiangqi.rules import ALL_MOVES
+from spaces.xiangqi.styles import STYLES
 
-STYLES = ("human", "winner", "engine")
-HUMAN, WINNER, ENGINE = range(3)
 CELLS = 15
 
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, field
-from typing import Protocol
-
-from transformers import GPT2LMHeadModel
+from typing import TYPE_CHECKING, Protocol
 
 from spaces.xiangqi.board import KING
 from spaces.xiangqi.faithful import PLIES, spell_moves
 from spaces.xiangqi.outcome import outcome, repeats, repetition
 from spaces.xiangqi.rules import Position, attacked
 from spaces.xiangqi.sight import Sight
+
+if TYPE_CHECKING:  # building the page loads no models
+    from transformers import GPT2LMHeadModel
 
 WORTH = (0, 1000, 2, 2, 4, 9, 4.5, 1)
 """Customary worth of K A B N R C P, after 0 for none; a soldier counts 2 across the river."""

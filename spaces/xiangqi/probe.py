@@ -17,12 +17,12 @@ import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.nn import functional as F
-from transformers import GPT2LMHeadModel
 
 from shared import accelerator
 from shared.experiment import InputError
@@ -32,6 +32,9 @@ from spaces.xiangqi.faithful import PLIES, characters
 from spaces.xiangqi.fingerprint import fingerprint
 from spaces.xiangqi.replay import replay, turn_round
 from spaces.xiangqi.weights import WEIGHTS, load
+
+if TYPE_CHECKING:  # building the page loads no models
+    from transformers import GPT2LMHeadModel
 
 FILE = "probe.safetensors"
 CLASSES = 15
@@ -220,6 +223,8 @@ def by_ply(said: torch.Tensor, usual: torch.Tensor, seen: States) -> dict[str, l
 
 def train(model: GPT2LMHeadModel, games: Games, count: int, epochs: int) -> Probe:
     """A probe of the layer that does best on half of the validation games, and its report from the other half."""
+    from transformers import GPT2LMHeadModel
+
     known, unseen = games.select(~games.validation), games.select(games.validation)
     usual_of = common(known).to(model.device)
     half = len(unseen.lengths) // 2

@@ -25,8 +25,8 @@ import numpy as np
 from shared.experiment import InputError
 from spaces.xiangqi.data import Games, read_games
 from spaces.xiangqi.fingerprint import fingerprint
-from spaces.xiangqi.model import HUMAN
 from spaces.xiangqi.replay import MIRROR_MOVE
+from spaces.xiangqi.styles import HUMAN
 from spaces.xiangqi.voices import MODELS, SLICE, faithful_words, positions, sighted_moves
 from spaces.xiangqi.weights import WEIGHTS, load
 

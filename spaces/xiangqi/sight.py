@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import torch
 
 from shared import accelerator
-from spaces.xiangqi.model import ENGINE, SightedModel
 from spaces.xiangqi.replay import MOVE_TOKEN, NO_MOVE, mover_board, mover_move
 from spaces.xiangqi.rules import Position
+from spaces.xiangqi.styles import ENGINE
+
+if TYPE_CHECKING:  # building the page loads no models
+    from spaces.xiangqi.model import SightedModel
 
 KEPT = 4096
 _TOKENS = MOVE_TOKEN.tolist()

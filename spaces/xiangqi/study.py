@@ -13,9 +13,9 @@ from shared.experiment import InputError, choice, number
 from spaces.xiangqi.amnesia import MOST_DETOUR, WAYS, detour
 from spaces.xiangqi.board import START_FEN, iccs, parse_iccs
 from spaces.xiangqi.faithful import PLIES
-from spaces.xiangqi.model import STYLES
 from spaces.xiangqi.record import MOST_CHARACTERS, read_game
 from spaces.xiangqi.rules import Position
+from spaces.xiangqi.styles import STYLES
 from spaces.xiangqi.voices import check_line
 
 LENSES = ("side", "amnesia", "attention", "belief", "recitation")

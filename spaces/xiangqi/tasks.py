@@ -16,8 +16,9 @@ from transformers import GPT2LMHeadModel, PreTrainedModel
 from spaces.xiangqi.batches import Batch, Corpus, random_batch
 from spaces.xiangqi.faithful import CONTEXT, PLIES, characters, faithful_config, spell_moves
 from spaces.xiangqi.metrics import Tally, agreement, phase
-from spaces.xiangqi.model import ENGINE, HUMAN, SightedConfig, SightedModel
+from spaces.xiangqi.model import SightedConfig, SightedModel
 from spaces.xiangqi.replay import MIRROR_MOVE, legal_in_view, legal_mask, mover_move
+from spaces.xiangqi.styles import ENGINE, HUMAN
 
 NO_DROPOUT = {"resid_pdrop": 0.0, "embd_pdrop": 0.0}
 SIGHTED_SIZES: dict[str, dict] = {

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import DynamicCache, GPT2LMHeadModel, PreTrainedModel
+from transformers import DynamicCache
 
 from shared import accelerator
 from shared.experiment import InputError
@@ -20,10 +21,15 @@ from spaces.xiangqi.api import weights
 from spaces.xiangqi.board import iccs
 from spaces.xiangqi.breaks import breach
 from spaces.xiangqi.faithful import PLIES, characters
-from spaces.xiangqi.model import STYLES, SightedModel
 from spaces.xiangqi.record import play
 from spaces.xiangqi.replay import MOVE_TOKEN, NO_MOVE, mover_board, mover_move
 from spaces.xiangqi.rules import Position
+from spaces.xiangqi.styles import STYLES
+
+if TYPE_CHECKING:  # building the page loads no models
+    from transformers import GPT2LMHeadModel, PreTrainedModel
+
+    from spaces.xiangqi.model import SightedModel
 
 MODELS = ("faithful", "sighted")
 SLICE = 12

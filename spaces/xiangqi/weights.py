@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import GPT2LMHeadModel
 
 from shared.attention import register
 from shared.experiment import InputError
-from spaces.xiangqi.model import SightedModel
+
+if TYPE_CHECKING:  # building the page loads no models
+    from transformers import GPT2LMHeadModel
+
+    from spaces.xiangqi.model import SightedModel
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -20,6 +24,10 @@ WEIGHTS = Path(__file__).parent / "weights"
 def load(name: str, folder: Path = WEIGHTS, device: torch.device | str = "cpu",
          dtype: torch.dtype = torch.float32) -> SightedModel | GPT2LMHeadModel:
     """The model `sighted` or `faithful` of a folder, in evaluation mode; InputError when it is not there."""
+    from transformers import GPT2LMHeadModel
+
+    from spaces.xiangqi.model import SightedModel
+
     path = Path(folder) / name
     if not (path / "config.json").exists():
         raise InputError("weights", f"没有 {name} 的权重（应在 {path}）。",

@@ -9,10 +9,10 @@ import torch
 
 from spaces.xiangqi.batches import Corpus, random_batch, wdl_of_cp
 from spaces.xiangqi.data import NO_LABEL, Games, is_validation, pack, unpack
-from spaces.xiangqi.model import ENGINE, HUMAN, WINNER
 from spaces.xiangqi.optim import optimizers
 from spaces.xiangqi.replay import NO_MOVE, legal_mask
 from spaces.xiangqi.rules import Position
+from spaces.xiangqi.styles import ENGINE, HUMAN, WINNER
 from spaces.xiangqi.tasks import SightedTask
 
 

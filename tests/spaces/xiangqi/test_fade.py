@@ -7,8 +7,9 @@ from transformers import GPT2LMHeadModel
 from spaces.xiangqi.board import SQUARES, parse_iccs
 from spaces.xiangqi.fade import Attention, faithful_attention, opacities, sighted_attention, travellers
 from spaces.xiangqi.faithful import characters, faithful_config
-from spaces.xiangqi.model import HUMAN, SightedConfig, SightedModel
+from spaces.xiangqi.model import SightedConfig, SightedModel
 from spaces.xiangqi.record import play
+from spaces.xiangqi.styles import HUMAN
 from spaces.xiangqi.tasks import SIGHTED_SIZES
 
 LINE = tuple(map(parse_iccs, "h2e2 h9g7 h0g2 i9h9 g2e1 h9h8".split()))

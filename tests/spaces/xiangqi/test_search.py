@@ -9,7 +9,7 @@ from spaces.xiangqi.board import iccs, parse_iccs
 from spaces.xiangqi.model import SightedConfig, SightedModel
 from spaces.xiangqi.native import LIMIT, NODES, desk, make
 from spaces.xiangqi.rules import Position
-from spaces.xiangqi.search import VALUE_MOST, VALUE_SHARE, Thinking, cp_of, value_of
+from spaces.xiangqi.search import POLICY_LEAST, VALUE_MOST, VALUE_SHARE, Thinking, cp_of, value_of
 from spaces.xiangqi.sight import Sight, View
 from spaces.xiangqi.tasks import SIGHTED_SIZES
 
@@ -105,13 +105,15 @@ def test_thinking_keeps_its_time():
     assert sum(analysis.policy.values()) == pytest.approx(1) and next(ticks) <= 53
 
 
-def test_policy_and_value_guide():
-    """Of moves between which a shallow search sees no difference, the model's favourite is played."""
-    liked = parse_iccs("g3g4")
+def test_policy_guides():
+    """Of moves between which a shallow search sees next to no difference, the model's favourite is played."""
+    bare = Thinking(None, 60, 1, policy=False, value=False).analyse(Position())
+    first, liked = sorted(bare.score, key=bare.score.__getitem__, reverse=True)[:2]
+    assert bare.best == first and 0 <= bare.score[first] - bare.score[liked] < -POLICY_LEAST
     favour = Thinking(Blank(policy={liked: 5.0}), 60, 1).analyse(Position())
     assert favour.best == liked and favour.policy[liked] == max(favour.policy.values())
     without = Thinking(Blank(policy={liked: 5.0}), 60, 1, policy=False).analyse(Position())
-    assert without.best != liked
+    assert without.best == first
 
 
 def test_value_corrects_what_the_tables_see():

@@ -7,11 +7,12 @@ import torch
 
 from spaces.xiangqi.batches import Corpus
 from spaces.xiangqi.data import Games
-from spaces.xiangqi.model import ENGINE, HUMAN, SightedConfig, SightedModel
+from spaces.xiangqi.model import SightedConfig, SightedModel
 from spaces.xiangqi.player import Leaf
 from spaces.xiangqi.replay import mover_move
 from spaces.xiangqi.rules import Position
 from spaces.xiangqi.sight import Sight
+from spaces.xiangqi.styles import ENGINE, HUMAN
 from spaces.xiangqi.tasks import SIGHTED_SIZES
 
 T = 6

@@ -12,9 +12,10 @@ from spaces.xiangqi import voices
 from spaces.xiangqi.board import iccs, parse_iccs
 from spaces.xiangqi.breaks import breach
 from spaces.xiangqi.faithful import faithful_config, spell_moves
-from spaces.xiangqi.model import HUMAN, SightedConfig, SightedModel
+from spaces.xiangqi.model import SightedConfig, SightedModel
 from spaces.xiangqi.rules import Position
 from spaces.xiangqi.sight import Sight
+from spaces.xiangqi.styles import HUMAN
 from spaces.xiangqi.tasks import SIGHTED_SIZES
 
 
