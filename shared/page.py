@@ -156,13 +156,16 @@ def guard(function: Callable) -> Callable:
     return _worded(function, _toast)
 
 
-def expose(function: Callable, name: str) -> None:
-    """Offer the function under /name in the app's API; bad input arrives as one sentence in English and Chinese."""
+def expose(function: Callable, name: str, **options: Any) -> None:
+    """Offer the function under /name in the app's API; bad input arrives as one sentence in English and Chinese.
+
+    Options are gr.api's: a concurrency_limit, where more than one call may run at a time.
+    """
 
     def sentence(error: InputError) -> gr.Error:
         return gr.Error(f"{error.field}: {error.en} / {error.zh}", print_exception=False)
 
-    gr.api(_worded(function, sentence), api_name=name)
+    gr.api(_worded(function, sentence), api_name=name, **options)
 
 
 def _worded(function: Callable, word: Callable[[InputError], gr.Error]) -> Callable:

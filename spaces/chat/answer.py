@@ -85,7 +85,16 @@ def answer(speaker: Speaker, prompt: str, sampling: Sampling, seconds: float = S
     """The answer after each token; the last one has its `finish`. Closed early, nothing goes on."""
     began = time.perf_counter()
     ids, cut = fit(speaker, checked(prompt), min(sampling.max_new_tokens, speaker.engine.context // 2))
-    text, reply = Text(speaker.tokenizer, sampling.stop), Reply(cut=cut, prompt_tokens=len(ids))
+    yield from follow(speaker, ids, sampling, Reply(cut=cut), seconds, began)
+
+
+def follow(
+    speaker: Speaker, ids: list[int], sampling: Sampling, reply: Reply | None = None, seconds: float = SECONDS,
+    began: float | None = None,
+) -> Iterator[Reply]:  # fmt: skip
+    """What comes after these ids, like `answer`; began: when the visitor asked (perf_counter)."""
+    began = time.perf_counter() if began is None else began
+    text, reply = Text(speaker.tokenizer, sampling.stop), replace(reply or Reply(), prompt_tokens=len(ids))
     tokens: list[Token] = []
     with closing(speaker.batch.tokens(ids, sampling, speaker.tokenizer.eod_id)) as stream:
         for token in stream:

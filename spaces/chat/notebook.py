@@ -1,0 +1,290 @@
+"""A text and everything that was written after it: continued, retried, undone, and forked at any piece of it.
+
+The text of a `Notebook` is a prompt and a path through a tree of tokens (choices.py). Whoever deletes the end of the
+path goes back along it; any other change makes a new prompt. Nothing written is lost: retries and forks stay in the
+tree, and `undo` gives back every earlier text.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from shared.experiment import InputError
+from spaces.chat.answer import Reply, checked
+from spaces.chat.batching import Token
+from spaces.chat.choices import ROOT, Tree
+from spaces.chat.sampling import LIMITS, Sampling
+from spaces.chat.stream import Text, Tokenizer
+from spaces.chat.voices import Voice
+
+MOST_UNDO = 50
+MOST_BRANCHES = 40
+
+
+@dataclass(frozen=True)
+class Page:
+    """What stands in the notebook: a prompt, the tree after it, and where the text ends in it."""
+
+    prompt: str = ""
+    tree: Tree | None = None
+    node: int = ROOT
+    tokenizer: Tokenizer | None = None
+    label: str = ""
+    """The model that wrote the tree."""
+    model: str = ""
+    """The name that it was asked for by."""
+
+    @property
+    def text(self) -> str:
+        """Prompt and path as one text."""
+        return self.prompt + self.written
+
+    @property
+    def written(self) -> str:
+        """What the model wrote on the path."""
+        return self.tokenizer.decode(self._ids()) if self.tree and self.tokenizer else ""
+
+    def _ids(self) -> list[int]:
+        return [self.tree.nodes[i].token.id for i in self.tree.path(self.node)]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A piece of the text that a model wrote, and the node of its (first) token."""
+
+    text: str
+    node: int
+
+
+def marks(page: Page) -> list[Mark]:
+    """The written pieces in order; bytes of one character are one piece."""
+    if page.tree is None:
+        return []
+    speller, found, first = Text(page.tokenizer), [], None
+    for node in page.tree.path(page.node):
+        first = node if first is None else first
+        if piece := speller.add(page.tree.nodes[node].token.id):
+            found.append(Mark(piece, first))
+            first = None
+    if (rest := speller.end()) and first is not None:
+        found.append(Mark(rest, first))
+    return found
+
+
+class Notebook:
+    """One visitor's notebook; `lock` guards it, and `turn` counts what he did: a newer deed ends the older run."""
+
+    def __init__(self):
+        self.lock = threading.RLock()
+        self.page, self.reply, self.busy, self.turn = Page(), Reply(), False, 0
+        self.cost: dict[str, Any] = {}
+        self._past: list[Page] = []
+        self._began = ROOT
+        self._beyond: dict[int, int] = {}
+        """A node before a stop string, and the node after it: to go on there is to go on after the stop."""
+
+    def __deepcopy__(self, memo) -> Notebook:
+        return Notebook()  # gradio copies a State's first value for each session
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an earlier text."""
+        return bool(self._past)
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether there is something to write otherwise."""
+        return self.page.tree is not None
+
+    # ---- what a visitor does
+
+    def stop(self) -> None:
+        """Whoever writes may end; what is written stays."""
+        with self.lock:
+            self.turn += 1
+            self.busy = False
+
+    def undo(self) -> None:
+        """The text before the last deed."""
+        with self.lock:
+            if not self._past:
+                raise InputError("undo", "没有更早的文字了。", "there is no earlier text.")
+            self.stop()
+            self.page, self.reply = self._past.pop(), Reply()
+
+    def put(self, text: str) -> None:
+        """Another text in place of this one, as the visitor typed it; the old one can be had back."""
+        with self.lock:
+            self.stop()
+            self._turn_to(Page(text))
+            self.reply = Reply()
+
+    def visit(self, node: int) -> None:
+        """The branch that ends in a node."""
+        with self.lock:
+            tree = self._tree()
+            tree.path(node)  # whether there is such a node
+            self.stop()
+            self._turn_to(replace(self.page, node=node))
+            self.reply = Reply()
+
+    def edit(self, text: str) -> None:
+        """Take what the visitor typed: the end of the path may be gone, or all of it be new."""
+        checked(text)
+        with self.lock:
+            page = self.page
+            if text == page.text:
+                return
+            self._turn_to(self._shortened(text) or Page(text))
+
+    def _shortened(self, text: str) -> Page | None:
+        """This page up to where the text ends, if that is between two of its tokens."""
+        page = self.page
+        if page.tree is None or not text.startswith(page.prompt):
+            return None
+        ends = [ROOT, *page.tree.path(page.node)]
+        return next((p for p in (replace(page, node=end) for end in reversed(ends)) if p.text == text), None)
+
+    def _turn_to(self, page: Page) -> None:
+        if self.page.text:
+            self._past = [*self._past, self.page][-MOST_UNDO:]
+        self.page = page
+
+    def _tree(self) -> Tree:
+        if self.page.tree is None:
+            raise InputError("tree", "这里还没有续写。", "nothing has been written here yet.")
+        return self.page.tree
+
+    # ---- what a model does
+
+    def go_on(self, voice: Voice, model: str, sampling: Sampling) -> Iterator[None]:
+        """Write on from where the text ends; another model begins a tree of its own."""
+        with self.lock:
+            page = self.page
+            if page.tree is None or page.model != model:
+                prompt = voice.read(page.text, sampling.max_new_tokens)
+                page = Page(page.text, Tree(prompt.ids), ROOT, voice.tokenizer, voice.label, model)
+                self._beyond = {}
+                self.reply = Reply(cut=prompt.cut)
+            start = self._beyond.get(page.node, page.node)
+            self._began = start
+        yield from self._write(voice, replace(page, node=start), sampling)
+
+    def retry(self, voice: Voice, model: str, sampling: Sampling) -> Iterator[None]:
+        """Write the last stretch once more with the next seed; the former one stays in the tree.
+
+        Temperature 0 would write the same again: 1 is taken.
+        """
+        tree = self._tree()
+        sampling = replace(sampling, temperature=sampling.temperature or 1.0)
+        with self.lock:
+            if model != self.page.model:
+                self._turn_to(Page(replace(self.page, node=self._began).text))
+            else:
+                tries = len(tree.children(self._began))
+                seed = (sampling.seed + tries) % (LIMITS["seed"][1] + 1)
+                sampling = replace(sampling, seed=seed)
+                page = replace(self.page, node=self._began)
+        if self.page.tree is None:
+            yield from self.go_on(voice, model, sampling)
+        else:
+            yield from self._write(voice, page, sampling)
+
+    def choose(self, voice: Voice, model: str, node: int, token: int, sampling: Sampling) -> Iterator[None]:
+        """Go on from another of a node's alternatives."""
+        with self.lock:
+            if model != self.page.model:
+                zh, en = "换了模型：请先续写，再选。", "has changed: continue first, then choose."
+                raise InputError("model", zh, en)
+            tree, node = self._tree().fork(node, token)
+            self._began = node
+            page = replace(self.page, tree=tree, node=node)
+        yield from self._write(voice, page, sampling)
+
+    def _write(self, voice: Voice, page: Page, sampling: Sampling) -> Iterator[None]:
+        """Grow the page's path while the model talks and no newer deed ends it; yields when there is more to see."""
+        with self.lock:
+            self.turn += 1
+            mine, cut, start = self.turn, self.reply.cut, page.node
+            self._turn_to(page)
+            self.busy, self.reply = True, Reply(cut=cut)
+        yield
+        try:
+            with closing(voice.go_on(page.tree.ids(start), sampling)) as replies:
+                for reply in replies:
+                    with self.lock:
+                        if self.turn != mine:
+                            break
+                        self._take(page, start, replace(reply, cut=cut), sampling.stop)
+                        weights, cache = voice.memory(reply.prompt_tokens + reply.count)
+                        self.cost = {"weights": weights, "cache": cache}
+                    yield
+        finally:
+            with self.lock:
+                if self.turn == mine:
+                    self.busy = False
+        yield
+
+    def _take(self, page: Page, start: int, reply: Reply, stop: Sequence[str]) -> None:
+        """The page with a reply's tokens after the start; those of a stop string stay out of sight."""
+        tree, end = _without_repeats(page.tree, start, reply.tokens)
+        node = end
+        if reply.finish == "stop":
+            written = len(replace(page, tree=tree, node=start).text) + len(reply.text)
+            while node != start and len(replace(page, tree=tree, node=node).text) > written:
+                node = tree.nodes[node].parent
+            self._beyond[node] = end
+        self.page, self.reply = replace(page, tree=tree, node=node), reply
+
+
+def _without_repeats(tree: Tree, node: int, tokens: Sequence[Token]) -> tuple[Tree, int]:
+    """The tree with these tokens after a node; where it has them already, the path that is there."""
+    for i, token in enumerate(tokens):
+        there = next((child for child in tree.children(node) if tree.nodes[child].token.id == token.id), None)
+        if there is None:
+            return tree.grow(node, tokens[i:])
+        node = there
+    return tree, node
+
+
+# --- the tree as it is shown ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A stretch of tokens without a fork, and the branches after it."""
+
+    text: str
+    node: int
+    """Its last token's."""
+    bits: float
+    """−log2 of its probability; nan where a server tells none."""
+    shown: bool
+    """Whether the text in view goes through all of it."""
+    branches: tuple[Branch, ...] = ()
+
+
+def branches(page: Page) -> list[Branch]:
+    """The tree after the prompt; of a fork with many branches the first MOST_BRANCHES."""
+    if page.tree is None:
+        return []
+    children: dict[int, list[int]] = {}
+    for i, node in enumerate(page.tree.nodes):
+        children.setdefault(node.parent, []).append(i)
+    path = set(page.tree.path(page.node))
+    return [_branch(page, children, path, child) for child in children.get(ROOT, [])[:MOST_BRANCHES]]
+
+
+def _branch(page: Page, children: dict[int, list[int]], path: set[int], node: int) -> Branch:
+    run = [node]
+    while len(after := children.get(run[-1], [])) == 1 and (run[-1] in path) == (after[0] in path):
+        run.append(after[0])
+    tokens = [page.tree.nodes[i].token for i in run]
+    bits = -math.fsum(token.log_probability for token in tokens) / math.log(2)
+    below = tuple(_branch(page, children, path, child) for child in children.get(run[-1], [])[:MOST_BRANCHES])
+    return Branch(page.tokenizer.decode([t.id for t in tokens]), run[-1], bits, run[0] in path, below)
