@@ -89,7 +89,9 @@ class Notebook:
         """A node before a stop string, and the node after it: to go on there is to go on after the stop."""
 
     def __deepcopy__(self, memo) -> Notebook:
-        return Notebook()  # gradio copies a State's first value for each session
+        made = Notebook()  # gradio copies a State's first value for each session
+        made.page = self.page
+        return made
 
     @property
     def can_undo(self) -> bool:

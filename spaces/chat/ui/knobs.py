@@ -1,0 +1,123 @@
+"""Knobs that several views have: which model, and how it draws; and how a handler tells what goes on."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from shared import page as parts
+from shared.checkpoint import public
+from shared.experiment import InputError
+from shared.i18n import tr
+from shared.live import watched
+from spaces.chat import voices
+from spaces.chat.sampling import LIMITS
+from spaces.chat.settings import Voicing
+from spaces.chat.voices import Voice
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 16}
+RUN = QUIET | {"concurrency_limit": 40, "trigger_mode": "multiple"}  # a click while a model talks counts
+SERVER_NAME = tr("服务器（OPENAI_BASE_URL）", "the server (OPENAI_BASE_URL)")
+EMBEDDED = tr("内置的小 CPM", "the small CPM that ships")
+PRECISIONS = [(tr("原精度", "full"), "full"), (tr("int8（CPU）", "int8 (CPU)"), "int8")]
+SLIDERS = {  # label, step, the slider's upper end
+    "temperature": (tr("温度（0：总取最可能的）", "temperature (0: always the likeliest)"), 0.05, 2.0),
+    "top_p": (tr("top-p（留下概率之和达到它的词元）", "top-p (tokens whose probabilities sum to it stay)"), 0.01, 1.0),
+    "top_k": (tr("top-k（0：不限）", "top-k (0: no limit)"), 1, 200),
+    "repetition_penalty": (tr("重复惩罚（1：无）", "repetition penalty (1: none)"), 0.05, 2.0),
+    "max_new_tokens": (tr("最多写多少词元", "tokens to write at most"), 1, 512),
+}
+
+
+def model_knob(value: str, label: str = "", none: bool = False, **options: Any) -> gr.Dropdown:
+    """Which model: the default, a server where there is one, or whatever is typed; with `none`, nobody."""
+    names = {"": EMBEDDED, voices.SERVER: SERVER_NAME}
+    listed = [(names[name], name) for name, _ in voices.offered()]
+    if none:
+        listed.insert(0, (tr("没有", "nobody"), "none"))
+    where = (
+        tr("或 Hugging Face 上允许的名字", "or an allowed name of the hub")
+        if public()
+        else tr("或本机文件夹、Hugging Face 上的名字", "or a local folder, or a name of the hub")
+    )
+    return gr.Dropdown(
+        listed, value=value, label=label or tr("模型", "model"), info=where, allow_custom_value=True, filterable=True,
+        **options,
+    )  # fmt: skip
+
+
+def sampling_knobs(default: Voicing) -> dict[str, gr.components.Component]:
+    """The knobs of a Voicing but its model."""
+    knobs: dict = {}
+    with gr.Row():
+        for name in ("temperature", "top_p", "max_new_tokens"):
+            knobs[name] = _slider(name, default)
+    with gr.Row():
+        for name in ("top_k", "repetition_penalty"):
+            knobs[name] = _slider(name, default)
+        knobs["seed"] = gr.Number(default.seed, precision=0, label=tr("随机种子", "seed"), min_width=120)
+    with gr.Row():
+        knobs["stop"] = gr.Textbox(
+            default.stop, max_lines=1, min_width=240,
+            label=tr(r"停止串（用 | 隔开，换行写 \n）", r"stop strings (separated by |; \n: a line break)"),
+        )  # fmt: skip
+        knobs["precision"] = gr.Radio(PRECISIONS, value=default.precision, label=tr("精度", "precision"))
+    return knobs
+
+
+def _slider(name: str, default: Voicing) -> gr.Slider:
+    label, step, high = SLIDERS[name]
+    return parts.slider(
+        LIMITS[name][0], high, value=getattr(default, name), step=step, label=label, min_width=240
+    )
+
+
+def found(model: str, precision: str = "full") -> Iterator[tuple[str, Voice | None]]:
+    """(what to say, None) while a model loads, at last ("", its voice)."""
+    news = [""]
+
+    def report(share: float, zh: str, en: str) -> None:
+        news[0] = parts.progress(share, tr(html.escape(zh), html.escape(en)))
+
+    for _, voice in watched(lambda _: voices.find(model, precision, report)):
+        if voice is not None:
+            yield "", voice
+        elif news[0]:
+            yield news[0], None
+
+
+def complain(error: InputError) -> None:
+    """One sentence to the visitor; what stood stands. A toast is HTML, and a sentence may quote what was sent."""
+    gr.Warning(html.escape(tr(f"{error.field}：{error.zh}", f"{error.field}: {error.en}"), quote=False))
+
+
+def absent() -> None:
+    """A note in the view where the embedded default is missing."""
+    if (why := voices.obstacle()) and voices.default() == "":
+        gr.HTML(f'<div class="kx-link-note" role="note">{tr(*why)}</div>')
+
+
+def deed(data: Any, verbs: dict[str, Callable]) -> Callable:
+    """What a component asks for, looked up in the verbs; anybody may send anything."""
+    if not isinstance(data, dict) or data.get("do") not in verbs:
+        raise InputError("event", f"页面只能要求 {'、'.join(verbs)}。", f"must be one of {', '.join(verbs)}.")
+    return verbs[data["do"]]
+
+
+def whole(data: dict, name: str) -> int:
+    """A whole number in what a component sent."""
+    value = data.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InputError(name, "须为整数。", "must be a whole number.")
+    return value
+
+
+def text_of(data: dict, name: str = "text") -> str:
+    """A text in what a component sent."""
+    value = data.get(name)
+    if not isinstance(value, str):
+        raise InputError(name, "须为文本。", "must be text.")
+    return value

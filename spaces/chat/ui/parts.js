@@ -1,0 +1,44 @@
+// What the chat's components share.
+window.kx.chat ??= (() => {
+  const SEPARATOR = "\u2063";
+  const tr = (zh, en) => zh + SEPARATOR + en; // page.js shows the half that the visitor chose
+  const node = (tag, kind, text, parent) => {
+    const made = document.createElement(tag);
+    if (kind) made.className = kind;
+    if (text) made.textContent = text;
+    parent?.append(made);
+    return made;
+  };
+  const button = (kind, text, parent, click) => {
+    const made = node("button", kind, text, parent);
+    made.type = "button";
+    made.addEventListener("click", click);
+    return made;
+  };
+  const reader = (props, watch, draw) => { // draw(value, before), the newest value only
+    let value = null;
+    const read = () => {
+      let next = null;
+      try { next = JSON.parse(props.value || "null"); } catch { return; }
+      if (!next || (value && next.serial <= value.serial)) return; // overtaken on the way
+      const before = value;
+      value = next;
+      draw(value, before);
+    };
+    watch("value", read);
+    read();
+  };
+  const percent = (p) => (p >= 0.0995 ? `${Math.round(100 * p)} %` : p >= 0.001 ? `${(100 * p).toPrecision(2)} %` : "< 0.1 %");
+  const visible = (text) => text.replace(/\n/g, "↵").replace(/^ | $/g, "␣") || "∅";
+  const bytes = (n) => (n >= 1e9 ? `${(n / 1e9).toFixed(2)} GB` : n >= 1e6 ? `${(n / 1e6).toFixed(1)} MB` : `${Math.round(n / 1e3)} kB`);
+  const cost = (c) => { // what an answer took, in both languages
+    if (!c || !c.count) return "";
+    const both = [["", ""]], add = (zh, en) => both.push([zh, en]);
+    if (c.first) add(`首词 ${c.first < 0.1 ? Math.round(1000 * c.first) + " 毫秒" : c.first.toFixed(1) + " 秒"}`, `first token after ${c.first < 0.1 ? Math.round(1000 * c.first) + " ms" : c.first.toFixed(1) + " s"}`);
+    if (c.rate) add(`${c.rate >= 20 ? Math.round(c.rate) : c.rate} 词元/秒`, `${c.rate >= 20 ? Math.round(c.rate) : c.rate} tokens/s`);
+    add(`${c.count} 词元`, `${c.count} tokens`);
+    if (c.weights) add(`内存：权重 ${bytes(c.weights)} ＋ 缓存 ${bytes(c.cache)}`, `memory: weights ${bytes(c.weights)} + cache ${bytes(c.cache)}`);
+    return tr(both.slice(1).map((b) => b[0]).join(" · "), both.slice(1).map((b) => b[1]).join(" · "));
+  };
+  return { tr, node, button, reader, percent, visible, cost };
+})();
