@@ -4,9 +4,10 @@ The packed tokens come from `python -m spaces.chat.data`. One JSON line a valida
 screen: bits per character of every source on its held-out texts, counted as `spaces.chat.evaluate` counts them. OUT
 gets the weights of the best validation in Hugging Face format, bfloat16, in shards under 16 MB.
 
-The learning rate follows the clock: up, level, and linearly to zero when the minutes are over. A run that is cut off
-loses at most five minutes: the same command goes on from the checkpoint until the minutes of all its parts together are
-over, and more minutes lengthen a finished run. --from takes weights alone and begins a new schedule.
+The learning rate follows the clock: up, level, and linearly to zero when the minutes are over; rows grow longer on the
+way. On a CPU the clock is the process's processor time, so that a busy machine changes nothing but the hour. A run that
+is cut off loses at most five minutes: the same command goes on from the checkpoint until the minutes of all its parts
+together are over, and more minutes lengthen a finished run. --from takes weights alone and begins a new schedule.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,11 +26,11 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from transformers import GPT2LMHeadModel
 
-from shared.accelerator import autocast_dtype
+from shared.accelerator import autocast_dtype, keep_memory
 from spaces.chat.batches import COPIES, Batches, shuffled
 from spaces.chat.data import load, question_form, starts
 from spaces.chat.evaluate import nats
-from spaces.chat.model import configuration, hidden_states
+from spaces.chat.model import SIZES, configuration, hidden_states
 from spaces.chat.optim import optimisers
 
 WARMUP, LEVEL = 0.02, 0.30  # shares of the run: the rate rises until the first and falls from the second
@@ -41,8 +43,8 @@ CHECKPOINT_EVERY = 300.0  # seconds
 class Pace:
     """What a device can do between two looks at the clock."""
 
-    rows: int
-    """Of one context each, in a batch."""
+    batch: int
+    """Tokens, in rows of one context each."""
     accumulate: int
     """Batches an update."""
     validation_tokens: int
@@ -51,10 +53,17 @@ class Pace:
     """Seconds."""
     reserve: float
     """Seconds kept back for the last validation and the weights; on a CPU that comes after the minutes."""
+    contexts: tuple[tuple[float, int], ...]
+    """Share of the run from which rows have that many tokens: on a CPU short rows cost less attention."""
+    clock: Callable[[], float]
+    """Seconds."""
 
 
-# An update of 16,384 tokens takes a core half a minute, of which Muon has two seconds; a GPU does 196,608 in under one.
-PACES = {"cuda": Pace(96, 2, 60_000, 75.0, 8.0), "cpu": Pace(4, 4, 4000, 1800.0, 0.0)}
+# An update of 8,192 tokens takes a core three seconds, of which Muon has .2; a GPU does 196,608 in under one.
+PACES = {
+    "cuda": Pace(98_304, 2, 60_000, 75.0, 8.0, ((0.0, 1024),), time.monotonic),
+    "cpu": Pace(2048, 4, 4000, 1800.0, 0.0, ((0.0, 256), (0.8, 512), (0.92, 1024)), time.process_time),
+}
 
 
 @dataclass(frozen=True)
@@ -67,11 +76,11 @@ class Plan:
     minutes: float
     lr: float
     dropout: float
-    rows: int | None
+    batch: int | None
     accumulate: int | None
     validate_every: float | None
     seed: int
-    tiny: bool
+    size: str
     start: Path | None
 
 
@@ -108,15 +117,15 @@ class Run:
         self.accelerator = Accelerator(mixed_precision="no")  # the loss sees to its own precision
         self.device = self.accelerator.device
         self.pace = _pace(plan, self.device)
+        self.clock = self.pace.clock
         torch.manual_seed(plan.seed)
         torch.set_float32_matmul_precision("high")
         self.meta, streams, held_out = load(plan.packed)
         streams["questions"] = question_form(streams, self.meta)
         self.model = self._model()
-        context = self.model.config.n_positions
-        stream = shuffled(streams, self.meta["eod"], COPIES if not plan.tiny else dict.fromkeys(COPIES, 1), plan.seed)
+        stream = shuffled(streams, self.meta["eod"], COPIES, plan.seed)
         seed = plan.seed + self.accelerator.process_index
-        self.batches = Batches(stream, self.meta["eod"], context, self.device, seed)
+        self.batches = Batches(stream, self.meta["eod"], self.device, seed)
         self.validation = {s: self._documents(ids) for s, ids in held_out.items() if len(ids)}
         optims = optimisers(self.model, plan.lr)
         self.loss, *self.optims = self.accelerator.prepare(LossOfBatch(self.model), *optims)
@@ -128,11 +137,12 @@ class Run:
 
     def _model(self) -> GPT2LMHeadModel:
         """A new model, or the weights given, in float32 with this run's dropout."""
-        how = {"attn_implementation": "sdpa"}  # what a compiled graph takes best; weights do not depend on it
+        # What a compiled graph takes best; SDPA's backward is slow on a CPU. Weights do not depend on it.
+        how = {"attn_implementation": "sdpa" if self.device.type == "cuda" else "eager"}
         drop = {"resid_pdrop": self.plan.dropout, "embd_pdrop": self.plan.dropout, "attn_pdrop": 0.0}
         if self.plan.start:
             return GPT2LMHeadModel.from_pretrained(self.plan.start, dtype=torch.float32, **how, **drop).to(self.device)
-        config = configuration(self.meta["vocab_size"], self.meta["eod"], self.plan.tiny)
+        config = configuration(self.meta["vocab_size"], self.meta["eod"], self.plan.size)
         config.update(drop)
         return GPT2LMHeadModel._from_config(config, **how).to(self.device)
 
@@ -149,7 +159,7 @@ class Run:
                 group["lr"] = group["peak"] * rate(self.progress)
         total = torch.zeros((), device=self.device)
         for _ in range(self.pace.accumulate):
-            loss = self.loss(*self.batches.draw(self.pace.rows)) / self.pace.accumulate
+            loss = self.loss(*self.batches.draw(self.pace.batch // self.context, self.context)) / self.pace.accumulate
             self.accelerator.backward(loss)
             total += loss.detach()
         self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -158,6 +168,12 @@ class Run:
             optimiser.zero_grad(set_to_none=True)
         self.steps += 1
         return total
+
+    @property
+    def context(self) -> int:
+        """Tokens of a row at this progress."""
+        context = next(c for share, c in reversed(self.pace.contexts) if self.progress >= share)
+        return min(context, self.model.config.n_positions)
 
     @torch.no_grad()
     def validate(self, **figures) -> None:
@@ -197,7 +213,7 @@ class Run:
         """All that resuming needs, in one file that is replaced as a whole."""
         state = {
             "model": self.model.state_dict(), "optims": [o.state_dict() for o in self.optims], "steps": self.steps,
-            "seconds": self.seconds, "best": self.best, "rows_drawn": self.batches.rows_drawn,
+            "seconds": self.seconds, "best": self.best, "drawn": self.batches.drawn,
             "random": [torch.get_rng_state(), self.batches.generator.get_state()],
         }  # fmt: skip
         if self.accelerator.is_main_process:
@@ -215,12 +231,12 @@ class Run:
         for optimiser, saved in zip(self.optims, state["optims"], strict=True):
             optimiser.load_state_dict(saved)
         self.steps, self.seconds, self.best = state["steps"], state["seconds"], state["best"]
-        self.batches.rows_drawn = state["rows_drawn"]
+        self.batches.drawn = state["drawn"]
         torch.set_rng_state(state["random"][0].cpu())
         self.batches.generator.set_state(state["random"][1].cpu())
 
     def train(self, begun: float) -> None:
-        """Steps until the minutes are over, counted from `begun` (time.monotonic) and with those of earlier parts."""
+        """Steps until the minutes are over, from `begun` (on this run's clock) and with those of earlier parts."""
         budget, earlier = max(1.0, 60 * self.plan.minutes - self.pace.reserve), self.seconds
         end = begun + budget - earlier
         self.progress = first = earlier / budget
@@ -228,36 +244,35 @@ class Run:
             return
         self.model.train()
         loss = self.step().item()  # compiles: the schedule's clock starts behind it
-        step, since = self.steps, time.monotonic()
+        drawn, since = self.batches.drawn, self.clock()
         checked = validated = since
         while self.progress < 1:
             mean = self.step()
             if self.steps % 10 == 0 or self.device.type == "cpu":
                 loss = mean.item()  # waits for the device, so that the clock is honest
-            now = time.monotonic()
+            now = self.clock()
             self.seconds = earlier + now - begun
             self.progress = min(1.0, first + (1 - first) * (now - since) / max(1.0, end - since))
             if now - validated >= self.pace.validate_every and end - now > self.pace.validate_every / 4:
-                self.validate(loss=round(loss, 4), **self._speed(step, since))
-                validated = time.monotonic()
+                self.validate(loss=round(loss, 4), **self._speed(drawn, since))
+                validated = self.clock()
             if now - checked >= CHECKPOINT_EVERY:
                 self.checkpoint()
                 checked = time.monotonic()
         self.checkpoint()  # the last validation may take long
-        self.validate(loss=round(loss, 4), **self._speed(step, since))
+        self.validate(loss=round(loss, 4), **self._speed(drawn, since))
         self.checkpoint()
 
-    def _speed(self, steps: int, since: float) -> dict[str, float]:
-        tokens = self.pace.rows * self.pace.accumulate * self.batches.context * self.accelerator.num_processes
-        seconds = time.monotonic() - since
-        return {"seconds": round(seconds, 1), "tokens_per_second": round((self.steps - steps) * tokens / seconds)}
+    def _speed(self, drawn: int, since: float) -> dict[str, float]:
+        tokens = (self.batches.drawn - drawn) * self.accelerator.num_processes
+        seconds = self.clock() - since
+        return {"seconds": round(seconds, 1), "tokens_per_second": round(tokens / seconds)}
 
 
 def _pace(plan: Plan, device: torch.device) -> Pace:
     """The device's pace with what the plan says otherwise."""
     pace = PACES.get(device.type, PACES["cpu"])
-    given = {name: getattr(plan, name) for name in ("rows", "accumulate", "validate_every")}
-    given["validation_tokens"] = pace.validation_tokens // 4 if plan.tiny else None
+    given = {name: getattr(plan, name) for name in ("batch", "accumulate", "validate_every")}
     return replace(pace, **{name: value for name, value in given.items() if value is not None})
 
 
@@ -266,18 +281,21 @@ def main() -> None:
     parser.add_argument("--packed", type=Path, default=Path(".carry/chat"))
     parser.add_argument("--out", type=Path, default=Path("runs/chat"))
     parser.add_argument("--state", type=Path, help="checkpoint to resume from (OUT_state.pt)")
-    parser.add_argument("--minutes", type=float, default=60.0, help="of the clock, with setting up and earlier parts")
+    parser.add_argument("--minutes", type=float, default=60.0, help="with earlier parts; on a CPU, of its time")
     parser.add_argument("--lr", type=float, default=3e-3, help="peak learning rate")
-    parser.add_argument("--dropout", type=float, default=0.1)
-    parser.add_argument("--rows", type=int, help="of one context each, in a batch (96 on a GPU, 4 on a CPU)")
+    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--batch", type=int, help="tokens that go through at once (98,304 on a GPU, 2,048 on a CPU)")
     parser.add_argument("--accumulate", type=int, help="batches an update (2 on a GPU, 4 on a CPU)")
     parser.add_argument("--validate-every", type=float, help="seconds (75 on a GPU, 1800 on a CPU)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--tiny", action="store_true", help="a model for tests")
+    parser.add_argument("--size", choices=SIZES, default="small", help="medium wants a GPU, tiny is for tests")
     parser.add_argument("--from", dest="start", type=Path, help="folder of weights to begin with")
-    begun, args = time.monotonic(), parser.parse_args()
+    keep_memory()
+    args = parser.parse_args()
     args.state = args.state or args.out.with_name(args.out.name + "_state.pt")
-    Run(Plan(**vars(args))).train(begun)
+    begun = {clock: clock() for clock in (time.monotonic, time.process_time)}
+    run = Run(Plan(**vars(args)))
+    run.train(begun[run.clock])
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import BertForSequenceClassification, BertModel
 
-from shared.accelerator import autocast_dtype
+from shared.accelerator import autocast_dtype, keep_memory
 from shared.attention import register
 from spaces.long_document.batches import MLM_MIX, TASK_MIX, WHOLE_MIX, WINDOW_MIX
 from spaces.long_document.classifier import build_classifier
@@ -229,6 +229,7 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.publish:
         publish(*map(Path, arguments.publish), Path(arguments.packed))
     else:
+        keep_memory()
         Run(arguments).all()
 
 

@@ -13,7 +13,6 @@ accelerate, in bf16; several GPUs by `accelerate launch`.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import shutil
 import signal
@@ -25,6 +24,7 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 
+from shared.accelerator import keep_memory
 from spaces.xiangqi.batches import Corpus
 from spaces.xiangqi.data import read_games, unpack
 from spaces.xiangqi.optim import optimizers
@@ -212,15 +212,6 @@ def evaluate(task, average: Average, accelerator: Accelerator, args: argparse.Na
         state["best"] = figures["score"]
         save(task.model, str(args.out / task.name), args.shard_mb)
     average.swap()
-
-
-def keep_memory() -> None:
-    """Let glibc keep what is freed: page faults were near half of an MLP's step on a CPU."""
-    trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # of malloc.h
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other systems have none
-    if mallopt:
-        for option, size in ((mmap_threshold, 2**31 - 1), (trim_threshold, 2**31 - 1), (top_pad, 2**28)):
-            mallopt(option, size)
 
 
 def corpora(args: argparse.Namespace, device: torch.device) -> dict[str, Corpus]:

@@ -21,7 +21,7 @@ TOKENIZER = CpmTokenizer(WEIGHTS)
 @pytest.fixture(scope="module")
 def speaker():
     torch.manual_seed(0)
-    model = GPT2LMHeadModel(configuration(TOKENIZER.size, TOKENIZER.eod_id, tiny=True)).eval()  # a context of 128
+    model = GPT2LMHeadModel(configuration(TOKENIZER.size, TOKENIZER.eod_id, "tiny")).eval()  # a context of 128
     return Speaker(Decoder(model), TOKENIZER, (TOKENIZER.eod_id,))
 
 

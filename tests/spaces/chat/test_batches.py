@@ -28,8 +28,8 @@ def test_a_source_without_copies_is_left_out():
 
 def test_rows_are_pieces_of_the_stream_shifted_by_one():
     stream = np.concatenate([[EOD], np.arange(7, 2000)]).astype(np.uint16)
-    batches = Batches(stream, EOD, context=16, device=torch.device("cpu"), seed=0)
-    ids, targets = batches.draw(64)
+    batches = Batches(stream, EOD, torch.device("cpu"), seed=0)
+    ids, targets = batches.draw(64, 16)
     assert ids.shape == targets.shape == (64, 16) and ids.dtype == torch.int64
     assert torch.equal(ids[:, 1:], targets[:, :-1])
     assert torch.equal(targets[:, 1:], targets[:, :1] + torch.arange(1, 16))
@@ -37,9 +37,9 @@ def test_rows_are_pieces_of_the_stream_shifted_by_one():
 
 def test_rows_begin_at_a_document_or_half_a_context_inside():
     stream = _stream(list(np.random.default_rng(0).integers(1, 60, 200)))
-    batches = Batches(stream, EOD, context=16, device=torch.device("cpu"), seed=0)
+    batches = Batches(stream, EOD, torch.device("cpu"), seed=0)
     begins = 0
-    for row in batches.draw(500)[0]:
+    for row in batches.draw(500, 16)[0]:
         if row[0] == EOD:
             begins += 1
             continue
@@ -51,6 +51,6 @@ def test_rows_begin_at_a_document_or_half_a_context_inside():
 
 
 def test_draws_repeat_with_the_seed_and_are_counted():
-    one, two, other = (Batches(_stream([30] * 9), EOD, 8, torch.device("cpu"), seed) for seed in (1, 1, 2))
-    assert torch.equal(one.draw(5)[0], two.draw(5)[0]) and not torch.equal(one.draw(5)[0], other.draw(5)[0])
-    assert one.rows_drawn == 10 and one.passes() == 10 * 8 / (31 * 9)
+    one, two, other = (Batches(_stream([30] * 9), EOD, torch.device("cpu"), seed) for seed in (1, 1, 2))
+    assert torch.equal(one.draw(5, 8)[0], two.draw(5, 8)[0]) and not torch.equal(one.draw(5, 8)[0], other.draw(5, 8)[0])
+    assert one.drawn == 10 * 8 and one.passes() == 10 * 8 / (31 * 9)

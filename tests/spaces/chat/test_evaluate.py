@@ -24,7 +24,7 @@ EOD = 6
 @pytest.fixture(scope="module")
 def tiny():
     torch.manual_seed(0)
-    config = configuration(300, EOD, tiny=True)
+    config = configuration(300, EOD, "tiny")
     config.update({"n_positions": 32, "initializer_range": 0.3})  # far from uniform, or mistakes would not show
     return GPT2LMHeadModel(config).eval()
 
@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
     """A model of our vocabulary as training saves it."""
     root = tmp_path_factory.mktemp("model")
     torch.manual_seed(0)
-    GPT2LMHeadModel(configuration(8000, EOD, tiny=True)).save_pretrained(root)
+    GPT2LMHeadModel(configuration(8000, EOD, "tiny")).save_pretrained(root)
     return root
 
 

@@ -19,7 +19,7 @@ TEXT = "美国 华盛顿\n法国 巴黎\n日本 东京"
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    model = GPT2LMHeadModel(configuration(TOKENIZER.size, TOKENIZER.eod_id, tiny=True)).eval()
+    model = GPT2LMHeadModel(configuration(TOKENIZER.size, TOKENIZER.eod_id, "tiny")).eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, 0.0 if parameter.ndim > 1 else 0.5, 0.2)
     return model

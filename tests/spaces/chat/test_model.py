@@ -1,5 +1,6 @@
 """The layout and size of the small CPM, its states against transformers', greedy lines against a loop."""
 
+import copy
 import math
 
 import pytest
@@ -20,14 +21,15 @@ def tokenizer():
 @pytest.fixture(scope="module")
 def tiny(tokenizer):
     torch.manual_seed(0)
-    return GPT2LMHeadModel(configuration(tokenizer.size, tokenizer.eod_id, tiny=True)).eval()
+    return GPT2LMHeadModel(configuration(tokenizer.size, tokenizer.eod_id, "tiny")).eval()
 
 
-def test_size_is_29_840_384_and_fits_60_mb():
+@pytest.mark.parametrize(("size", "parameters"), [("small", 7_049_216), ("medium", 29_840_384)])
+def test_sizes_and_both_fit_60_mb(size, parameters):
     with torch.device("meta"):
-        model = GPT2LMHeadModel(configuration(8000, 6))
+        model = GPT2LMHeadModel(configuration(8000, 6, size))
     count = sum(p.numel() for p in model.parameters())
-    assert count == 29_840_384 and 2 * count < 60e6
+    assert count == parameters and 2 * count < 60e6
     assert model.lm_head.weight is model.transformer.wte.weight
 
 
@@ -45,6 +47,9 @@ def test_states_are_those_of_transformers_and_causal(tiny):
         torch.testing.assert_close(states, tiny.transformer(ids).last_hidden_state)
         ids[:, 30:] = 7
         torch.testing.assert_close(hidden_states(tiny, ids)[:, :30], states[:, :30])
+        eager = copy.deepcopy(tiny)
+        eager.set_attn_implementation("eager")
+        torch.testing.assert_close(hidden_states(eager, ids)[:, :30], states[:, :30])
 
 
 def test_loss_at_the_beginning_is_ln_v(tiny):

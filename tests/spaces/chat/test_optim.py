@@ -34,7 +34,7 @@ def test_query_key_and_value_are_turned_apart():
 
 
 def test_every_parameter_has_one_optimiser_and_only_matrices_decay():
-    model = GPT2LMHeadModel(configuration(500, 6, tiny=True))
+    model = GPT2LMHeadModel(configuration(500, 6, "tiny"))
     muon, adam = optimisers(model, lr=0.01)
     groups = muon.param_groups + adam.param_groups
     owned = [id(p) for group in groups for p in group["params"]]

@@ -21,7 +21,7 @@ CAPITALS = FewShot((("美国", "华盛顿"), ("法国", "巴黎"), ("日本", "�
 @pytest.fixture(scope="module")
 def speaker():
     torch.manual_seed(0)
-    model = GPT2LMHeadModel(configuration(TOKENIZER.size, TOKENIZER.eod_id, tiny=True)).eval()
+    model = GPT2LMHeadModel(configuration(TOKENIZER.size, TOKENIZER.eod_id, "tiny")).eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, 0.0, 0.3)
     speaker = Speaker(Decoder(model), TOKENIZER, (TOKENIZER.eod_id,))

@@ -5,7 +5,6 @@ import json
 import lzma
 import math
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -42,8 +41,8 @@ def packed(tmp_path_factory):
 @pytest.fixture
 def plan(packed, tmp_path):
     return Plan(
-        packed=packed, out=tmp_path / "out", state=tmp_path / "state.pt", minutes=0.05, lr=3e-3, dropout=0.1, rows=2,
-        accumulate=2, validate_every=None, seed=1, tiny=True, start=None,
+        packed=packed, out=tmp_path / "out", state=tmp_path / "state.pt", minutes=0.05, lr=3e-3, dropout=0.1, batch=256,
+        accumulate=2, validate_every=None, seed=1, size="tiny", start=None,
     )  # fmt: skip
 
 
@@ -65,17 +64,17 @@ def test_rate_rises_stays_and_falls_to_zero():
 
 
 def test_a_device_has_its_pace_and_the_plan_the_last_word(plan):
-    free = dataclasses.replace(plan, rows=None, accumulate=None, tiny=False)
+    free = dataclasses.replace(plan, batch=None, accumulate=None, size="small")
     assert train._pace(free, torch.device("cuda")) == PACES["cuda"]
     assert train._pace(free, torch.device("cpu")) == train._pace(free, torch.device("mps")) == PACES["cpu"]
-    mine = train._pace(dataclasses.replace(free, rows=7), torch.device("cpu"))
-    assert mine == dataclasses.replace(PACES["cpu"], rows=7)
+    mine = train._pace(dataclasses.replace(free, batch=7), torch.device("cpu"))
+    assert mine == dataclasses.replace(PACES["cpu"], batch=7)
 
 
 def test_loss_begins_at_ln_v_and_a_batch_is_learned_by_heart(plan):
     run = Run(dataclasses.replace(plan, dropout=0.0, accumulate=1, lr=0.02))
-    batch = run.batches.draw(2)
-    run.batches.draw = lambda rows: batch
+    batch = run.batches.draw(2, 128)
+    run.batches.draw = lambda rows, context: batch
     losses = _steps(run, 60)
     assert losses[0] == pytest.approx(math.log(VOCABULARY), rel=0.03)
     assert losses[-1] < 0.1
@@ -91,7 +90,7 @@ def test_a_run_cut_off_ends_as_one_that_is_not(plan, tmp_path):
     second = Run(other)
     assert second.steps == 3 and _equal(first, second)
     assert early + _steps(second, 3) == losses
-    assert _equal(whole, second) and second.batches.rows_drawn == whole.batches.rows_drawn
+    assert _equal(whole, second) and second.batches.drawn == whole.batches.drawn
 
 
 def test_weights_alone_are_taken_as_saved_and_begin_a_new_run(plan, tmp_path):
@@ -112,15 +111,15 @@ def test_weights_alone_are_taken_as_saved_and_begin_a_new_run(plan, tmp_path):
 @pytest.mark.slow
 def test_minutes_count_over_all_parts_of_a_run(plan):
     run = Run(plan)
-    run.train(time.monotonic())
+    run.train(run.clock())
     assert run.progress == 1.0 and run.seconds == pytest.approx(3.0, abs=1.5)
     lines = [json.loads(line) for line in (plan.out / "log.jsonl").read_text().splitlines()]
     assert set(lines[-1]["bits"]) == {"smilechat", "kdconv"} and lines[-1]["step"] == run.steps
     again = Run(plan)
-    again.train(time.monotonic())
+    again.train(again.clock())
     assert again.steps == run.steps  # its minutes are over
     longer = Run(dataclasses.replace(plan, minutes=0.1))
-    longer.train(time.monotonic())
+    longer.train(longer.clock())
     assert longer.steps > run.steps and longer.seconds > run.seconds
 
 
@@ -158,8 +157,8 @@ def test_the_best_weights_are_kept_in_bfloat16_and_tied(plan):
 def test_command_trains_with_the_real_vocabulary(packed, tmp_path, monkeypatch):
     meta = json.loads((packed / "meta.json").read_text())
     assert CpmTokenizer(WEIGHTS).eod_id == meta["eod"]
-    flags = {"packed": packed, "out": tmp_path / "out", "minutes": 0.03, "rows": 2}
+    flags = {"packed": packed, "out": tmp_path / "out", "minutes": 0.03, "batch": 256}
     words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
-    monkeypatch.setattr(sys, "argv", ["train", *words, "--tiny"])
+    monkeypatch.setattr(sys, "argv", ["train", *words, "--size", "tiny"])
     train.main()
     assert (tmp_path / "out_state.pt").is_file() and (tmp_path / "out" / "config.json").is_file()
