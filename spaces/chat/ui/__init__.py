@@ -8,7 +8,7 @@ from shared.experiment import Experiment
 from shared.i18n import tr
 from shared.page import Page, expose
 from spaces.chat.api import chat
-from spaces.chat.ui import notebook
+from spaces.chat.ui import notebook, talk
 
 
 def build(page: Page) -> None:
@@ -16,6 +16,8 @@ def build(page: Page) -> None:
     with gr.Tabs(overflow_behavior="wrap") as tabs:
         with gr.Tab(tr("续写", "Continue"), id="notebook"):
             notebook.build(page, tabs)
+        with gr.Tab(tr("问答", "Chat"), id="chat"):
+            talk.build(page, tabs)
     expose(chat, "chat", concurrency_limit=40)
 
 
