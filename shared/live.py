@@ -77,6 +77,44 @@ class LiveRun:
             self.running = False
 
 
+class Training(LiveRun):
+    """Networks that `start(settings)` makes and `advance(state, settings, steps)` trains and measures.
+
+    settings.steps is the goal, state.step the steps made by all; `frames` by network, in order.
+    """
+
+    def __init__(self, start: Callable, advance: Callable):
+        super().__init__()
+        self._how = start, advance
+        self.settings, self.state, self.frames = None, None, {}
+
+    def __deepcopy__(self, memo) -> Training:
+        return type(self)(*self._how)
+
+    @property
+    def started(self) -> bool:
+        return self.state is not None
+
+    @property
+    def step(self) -> int:
+        return self.state.step if self.state else 0
+
+    @property
+    def goal(self) -> int:
+        return self.settings.steps
+
+    def begin(self, settings: Any) -> None:
+        """Fresh networks; what `start` raises leaves the old ones as they were."""
+        state = self._how[0](settings)
+        self.pause()
+        self.settings, self.state, self.seconds, self.frames = settings, state, 0.0, {}
+
+    def _advance(self, steps: int) -> None:
+        self.state, frames = self._how[1](self.state, self.settings, steps)
+        for name, more in frames.items():
+            self.frames.setdefault(name, []).extend(more)
+
+
 class Latest:
     """Of one visitor's runs over the same figures the last to begin goes on, older ones end at their next result."""
 

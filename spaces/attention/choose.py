@@ -17,8 +17,8 @@ import torch
 
 from shared.attention import attention
 from shared.random_features import Features
+from shared.threads import one_thread
 from spaces.attention.predict import relative_error
-from spaces.attention.threads import one_thread
 
 FEWEST, MOST = 8, 8192
 SEEDS = 7

@@ -19,9 +19,9 @@ import torch
 
 from shared import accelerator
 from shared.experiment import choice, choices, number
+from shared.threads import one_thread
 from spaces.attention.calibration import ece, ece_mass
 from spaces.attention.normalisers import NORMALISERS, TINY, loss, probabilities
-from spaces.attention.threads import one_thread
 
 TASKS = ("digits", "breast_cancer", "wine")
 LIMITS = {

@@ -25,9 +25,9 @@ import torch.nn.functional as F
 from shared import accelerator
 from shared.experiment import choice, choices, number
 from shared.random_features import DRAWS, KINDS, Features
+from shared.threads import one_thread
 from spaces.attention.small import Small
 from spaces.attention.tasks import TASKS, Batch, draw, held_out, vocabulary
-from spaces.attention.threads import one_thread
 
 SCRATCH = "_scratch"
 VARIANTS = ("softmax", *KINDS, "taylor", "positive" + SCRATCH, "taylor" + SCRATCH)

@@ -23,9 +23,9 @@ import torch
 from shared.attention import attention
 from shared.experiment import choice, choices, number
 from shared.random_features import KINDS, Features
+from shared.threads import one_thread
 from spaces.attention.kernel import DOMINATED, DRAWS, closed_form, measure, squares
 from spaces.attention.predict import relative_error
-from spaces.attention.threads import one_thread
 
 MEASURES = ("kernel", "attention")
 SWEEPS = {

@@ -32,8 +32,8 @@ from shared import accelerator
 from shared.attention import attention
 from shared.experiment import boolean, choice, choices, number
 from shared.random_features import Features
+from shared.threads import one_thread
 from spaces.attention.choose import taylor_features
-from spaces.attention.threads import one_thread
 
 BACKENDS = ("auto", "matrix", "performer", "taylor")
 LIMITS = {"longest": (512, 65_536), "heads": (1, 16), "dim": (4, 128), "features": (0, 8192), "seed": (0, 2**31 - 1)}

@@ -3,75 +3,52 @@
 track = Track()
 track.begin(Race())
 for _ in track.run(): ...                           # slices of about a quarter of a second until paused or done
-track.change(track.race.but(cut=("lstm.carry",)))   # from another thread: takes effect at the next slice
+track.change(track.settings.but(cut=("lstm.carry",)))   # from another thread: takes effect at the next slice
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 
 from shared.i18n import tr
-from shared.live import LiveRun
-from spaces.gradient_flow.race import STRUCTURE, Frame, Race, State, advance, start
+from shared.live import Training
+from spaces.gradient_flow.race import STRUCTURE, Frame, Race, advance, start
 
 RECENT = 5  # frames that "now" is the mean of: one batch alone is noisy
 
 
-class Track(LiveRun):
+class Track(Training):
     """The race and what was measured so far; `frames` by cell, `changes` as (step, what changed)."""
 
-    def __init__(self):
-        super().__init__()
-        self.race: Race | None = None
-        self.state: State | None = None
-        self.frames: dict[str, list[Frame]] = {}
+    def __init__(self, start: Callable = start, advance: Callable = advance):
+        super().__init__(start, advance)
         self.changes: list[tuple[int, str]] = []
-
-    @property
-    def started(self) -> bool:
-        return self.state is not None
-
-    @property
-    def step(self) -> int:
-        """Steps that every cell has made."""
-        return self.state.step if self.state else 0
-
-    @property
-    def goal(self) -> int:
-        return self.race.steps
 
     @property
     def done(self) -> bool:
         """Whether there is nothing to go on with: over, or every cell has diverged."""
-        return super().done or len(self.state.diverged) == len(self.race.cells)
+        return super().done or len(self.state.diverged) == len(self.settings.cells)
 
     @property
     def rate(self) -> float:
         """Steps a second of computing, all cells making each."""
         return self.step / self.seconds if self.seconds else 0.0
 
-    def begin(self, race: Race) -> None:
+    def begin(self, settings: Race) -> None:
         """Fresh networks from one seed; raises InputError and then leaves the old race as it was."""
-        state = start(race)
-        self.pause()
-        self.race, self.state, self.seconds = race, state, 0.0
-        self.frames, self.changes = {name: [] for name in race.cells}, []
+        super().begin(settings)
+        self.frames, self.changes = {name: [] for name in settings.cells}, []
 
     def change(self, race: Race) -> None:
         """New settings from the next slice on; fields of STRUCTURE wait for the next start."""
-        before = self.race
+        before = self.settings
         if self.state is None:
-            self.race = race
+            self.settings = race
             return
-        self.race = race.but(**{name: getattr(before, name) for name in STRUCTURE})
-        if self.step and (said := difference(before, self.race)):
+        self.settings = race.but(**{name: getattr(before, name) for name in STRUCTURE})
+        if self.step and (said := difference(before, self.settings)):
             self.changes.append((self.step, said))
-
-    def _advance(self, steps: int) -> None:
-        self.state, frames = advance(self.state, self.race, steps)
-        for name, more in frames.items():
-            self.frames[name].extend(more)
 
 
 def accuracy(frames: Sequence[Frame]) -> float:

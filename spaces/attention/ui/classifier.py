@@ -10,11 +10,11 @@ import gradio as gr
 from shared import page as parts
 from shared.experiment import from_values
 from shared.i18n import markup, number, pick, prose, tr
+from shared.live import Training
 from shared.page import Page, guard, knob_value
 from spaces.attention import classifier_figures as figures
-from spaces.attention.classifier import LIMITS, TASKS, Classifier
+from spaces.attention.classifier import LIMITS, TASKS, Classifier, advance, start
 from spaces.attention.classifier_figures import NAMES, leaders, mean_se
-from spaces.attention.lesson import Lesson
 from spaces.attention.ui.names import RUN, options
 
 TASK_NAMES = {
@@ -64,7 +64,7 @@ timid.""",
 )
 
 
-def picture(lesson: Lesson) -> list[str]:
+def picture(lesson: Training) -> list[str]:
     """Every figure, the sentence, the table and the progress."""
     frames = lesson.frames
     return [
@@ -79,7 +79,7 @@ def picture(lesson: Lesson) -> list[str]:
     ]
 
 
-def verdict(lesson: Lesson) -> str:
+def verdict(lesson: Training) -> str:
     """Who errs least, who is calibrated best, who is likeliest, and how many are as good within the error."""
     now = {name: run[-1] for name, run in lesson.frames.items() if run}
     if not now:
@@ -109,7 +109,7 @@ def _also(tied: list[str]) -> tuple[str, str]:
     )
 
 
-def table(lesson: Lesson) -> str:
+def table(lesson: Training) -> str:
     """Every measurement at the last step, mean ± standard error."""
     now = {name: run[-1] for name, run in lesson.frames.items() if run}
     if not now:
@@ -140,7 +140,7 @@ def _pm(values, digits: int, signed: bool = False) -> str:
     return f"{sign}{number(100 * mean, digits)} ± {number(100 * se, digits)}"
 
 
-def status(lesson: Lesson) -> str:
+def status(lesson: Training) -> str:
     """Progress and speed."""
     if not lesson.started:
         return ""
@@ -155,7 +155,7 @@ def status(lesson: Lesson) -> str:
     return parts.progress(min(1.0, lesson.step / lesson.goal), said)
 
 
-def begin(lesson: Lesson, *values) -> Iterator[list[str]]:
+def begin(lesson: Training, *values) -> Iterator[list[str]]:
     """Start anew and show the run until paused or done."""
     settings = from_values(Classifier, values)
     lesson.pause()
@@ -164,19 +164,19 @@ def begin(lesson: Lesson, *values) -> Iterator[list[str]]:
     yield from parts.show_live(lesson, picture)
 
 
-def go_on(lesson: Lesson) -> Iterator[list[str]]:
+def go_on(lesson: Training) -> Iterator[list[str]]:
     """What the continue button does."""
     yield from parts.show_live(lesson, picture)
 
 
 def build(page: Page, tabs: gr.Tabs) -> None:
     """Draw the view."""
-    lesson = gr.State(Lesson(), time_to_live=3600)
-    first = picture(Lesson())
+    lesson = gr.State(Training(start, advance), time_to_live=3600)
+    first = picture(Training(start, advance))
     with gr.Row(elem_classes="kx-try"):
         presets = [gr.Button(label, size="sm") for label, _ in TRY]
     with gr.Row(elem_classes="kx-controls"):
-        start = gr.Button(tr("开始", "Start"), variant="primary", elem_id="classifier-start", min_width=100)
+        begins = gr.Button(tr("开始", "Start"), variant="primary", elem_id="classifier-start", min_width=100)
         pause = gr.Button(tr("暂停", "Pause"), elem_id="classifier-pause", min_width=100)
         resume = gr.Button(tr("继续", "Continue"), elem_id="classifier-resume", min_width=100)
         link = page.link_button("classifier")
@@ -194,8 +194,8 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     outputs = [*shown, said, numbers, progress]
     view = page.view("classifier", Classifier, knobs, link, tabs=tabs)
     starting = (guard(begin), [lesson, *order], outputs)
-    start.click(None, order, None, js=view.keep)
-    start.click(*starting, **RUN)
+    begins.click(None, order, None, js=view.keep)
+    begins.click(*starting, **RUN)
     resume.click(guard(go_on), [lesson], outputs, **RUN)
     pause.click(lambda run: run.pause(), [lesson], None, **RUN)
     for (_, changes), button in zip(TRY, presets, strict=True):

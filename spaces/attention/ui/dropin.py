@@ -10,13 +10,13 @@ import gradio as gr
 from shared import page as parts
 from shared.experiment import InputError, from_values
 from shared.i18n import markup, pick, prose, tr
+from shared.live import Training
 from shared.page import Page, guard, knob_value
 from shared.random_features import DRAWS
 from spaces.attention import dropin_figures as figures
-from spaces.attention.dropin import LIMITS, SCRATCH, Dropin, damage
+from spaces.attention.dropin import LIMITS, SCRATCH, Dropin, advance, damage, start
 from spaces.attention.dropin_figures import NAMES
 from spaces.attention.tasks import TASKS
-from spaces.attention.transplant import Transplant
 from spaces.attention.ui.names import DRAWS as DRAW_NAMES
 from spaces.attention.ui.names import RUN, calm, options
 
@@ -50,12 +50,12 @@ What carries over is the mechanism: the swap breaks, fine-tuning mends.""",
 )
 
 
-def picture(run: Transplant) -> list[str]:
+def picture(run: Training) -> list[str]:
     """The curve, the sentence and the progress."""
     return [figures.curve(run.frames, run.settings or Dropin()), verdict(run), status(run)]
 
 
-def verdict(run: Transplant) -> str:
+def verdict(run: Training) -> str:
     """Accuracy before the swap, right after it, and now."""
     if not run.started or not run.frames:
         return markup("按“开始”：先用 softmax 学会，再换掉它。", "Press start: learn with softmax first, then swap it.")
@@ -79,7 +79,7 @@ def verdict(run: Transplant) -> str:
     )
 
 
-def status(run: Transplant) -> str:
+def status(run: Training) -> str:
     """Progress and phase."""
     if not run.started:
         return ""
@@ -96,7 +96,7 @@ def status(run: Transplant) -> str:
     return parts.progress(min(1.0, run.step / run.goal), said)
 
 
-def begin(run: Transplant, *values) -> Iterator[list[str]]:
+def begin(run: Training, *values) -> Iterator[list[str]]:
     """Start anew and show the run until paused or done."""
     settings = from_values(Dropin, values)
     run.pause()
@@ -105,12 +105,12 @@ def begin(run: Transplant, *values) -> Iterator[list[str]]:
     yield from parts.show_live(run, picture)
 
 
-def go_on(run: Transplant) -> Iterator[list[str]]:
+def go_on(run: Training) -> Iterator[list[str]]:
     """What the continue button does."""
     yield from parts.show_live(run, picture)
 
 
-def broken(run: Transplant) -> Iterator[list]:
+def broken(run: Training) -> Iterator[list]:
     """Accuracy right after the swap for many numbers of features."""
     if not run.started:
         raise InputError("start", "请先训练。", "train first.")
@@ -123,12 +123,12 @@ def broken(run: Transplant) -> Iterator[list]:
 
 def build(page: Page, tabs: gr.Tabs) -> None:
     """Draw the view."""
-    default, run = Dropin(), gr.State(Transplant(), time_to_live=3600)
-    first = picture(Transplant())
+    default, run = Dropin(), gr.State(Training(start, advance), time_to_live=3600)
+    first = picture(Training(start, advance))
     with gr.Row(elem_classes="kx-try"):
         presets = [gr.Button(label, size="sm") for label, _ in TRY]
     with gr.Row(elem_classes="kx-controls"):
-        start = gr.Button(tr("开始", "Start"), variant="primary", elem_id="dropin-start", min_width=100)
+        begins = gr.Button(tr("开始", "Start"), variant="primary", elem_id="dropin-start", min_width=100)
         pause = gr.Button(tr("暂停", "Pause"), elem_id="dropin-pause", min_width=100)
         resume = gr.Button(tr("继续", "Continue"), elem_id="dropin-resume", min_width=100)
         swap = gr.Button(tr("换上去会坏多少", "How much breaks"), elem_id="dropin-damage", min_width=140)
@@ -146,8 +146,8 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     outputs = [curve, said, progress]
     view = page.view("dropin", Dropin, knobs, link, tabs=tabs)
     starting = (guard(begin), [run, *order], outputs)
-    start.click(None, order, None, js=view.keep)
-    start.click(*starting, **RUN)
+    begins.click(None, order, None, js=view.keep)
+    begins.click(*starting, **RUN)
     resume.click(guard(go_on), [run], outputs, **RUN)
     pause.click(lambda r: r.pause(), [run], None, **RUN)
     breaking = swap.click(guard(broken), [run], [harm, progress], **RUN)

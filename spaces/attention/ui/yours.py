@@ -16,12 +16,12 @@ from shared.i18n import markup, pick, prose, tr
 from shared.live import Latest
 from shared.page import Page, guard, latest
 from shared.random_features import DRAWS, KINDS, Features
+from shared.threads import one_thread
 from spaces.attention import samples
 from spaces.attention import yours_figures as figures
 from spaces.attention.choose import Needed, needed, taylor_features
 from spaces.attention.error_figures import KINDS as NAMES
 from spaces.attention.maps import Difference, difference, pooled, weights
-from spaces.attention.threads import one_thread
 from spaces.attention.ui.names import DRAWS as DRAW_NAMES
 from spaces.attention.ui.names import RUN, calm, halt, options
 

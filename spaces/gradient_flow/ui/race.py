@@ -66,7 +66,7 @@ RUN = QUIET | {"concurrency_limit": 16}  # visitors at once; the device itself s
 
 def picture(track: Track) -> list[str]:
     """Every figure, the sentence and the progress of a race."""
-    race = track.race or Race()
+    race = track.settings or Race()
     curves = [figures.curve(field, track.frames, race, track.changes) for field in CURVES]
     return [
         curves[0],
@@ -85,7 +85,7 @@ def verdict(track: Track) -> str:
             "按“开始”：同样的数据，谁记得住？二三十秒见分晓。",
             "Press start: the same data, who remembers? Half a minute decides.",
         )
-    chance = task(track.race.task, track.race.symbols).chance
+    chance = task(track.settings.task, track.settings.symbols).chance
     groups: dict[str, list[str]] = {"good": [], "": [], "bad": []}
     for name, frames in track.frames.items():
         if not frames:

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from shared.experiment import InputError
+from shared.live import Training
 from spaces.attention.classifier import Classifier, advance, data, evaluate, scores, start
-from spaces.attention.lesson import Lesson
 
 QUICK = Classifier(normalisers=("softmax", "taylor2", "sparsemax"), hidden=16, steps=30, runs=2)
 
@@ -69,7 +69,7 @@ def test_what_a_frame_says_is_what_the_networks_do():
 
 
 def test_a_lesson_goes_to_its_end():
-    lesson = Lesson()
+    lesson = Training(start, advance)
     lesson.begin(QUICK)
     for _ in lesson.run():
         pass

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from shared.experiment import InputError
+from shared.live import Training
 from spaces.attention.dropin import COUNTS, DAMAGE_SEEDS, Dropin, advance, damage, how, make, score, start
 from spaces.attention.small import Small
 from spaces.attention.tasks import draw, held_out, vocabulary
-from spaces.attention.transplant import Transplant
 
 QUICK = Dropin(
     pairs=4, pretrain=6, finetune=4, batch_size=4, features=16, variants=("softmax", "taylor", "positive_scratch")
@@ -79,8 +79,8 @@ def test_recall_is_learnt_broken_and_mended():
     assert sum(found["positive"][-1]) > sum(found["positive"][0])
 
 
-def test_a_transplant_goes_to_its_end():
-    run = Transplant()
+def test_a_training_goes_to_its_end():
+    run = Training(start, advance)
     run.begin(QUICK)
     for _ in run.run():
         pass

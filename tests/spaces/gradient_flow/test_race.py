@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import pickle
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -20,7 +19,6 @@ from spaces.gradient_flow.race import (
     clip_,
     draw,
     half_life_at,
-    one_thread,
     start,
 )
 from spaces.gradient_flow.settings import CELLS
@@ -195,15 +193,3 @@ def test_a_gated_cell_learns_to_copy():
 def test_both_tasks_run_with_every_cell(task):
     frames = run(SMALL.but(task=task, cut=("gru.reset",), clip_by="value", clip=0.01), 2)[1]
     assert all(math.isfinite(frame.loss) and frame.direction < 1 for run in frames.values() for frame in run)
-
-
-def test_one_thread_is_for_this_thread_alone():
-    usual = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with one_thread(), ThreadPoolExecutor() as others:
-            assert torch.get_num_threads() == 1
-            assert others.submit(torch.get_num_threads).result() == 2
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(usual)

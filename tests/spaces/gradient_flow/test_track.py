@@ -45,7 +45,7 @@ def test_structure_waits_for_the_next_start():
     track.advance(1)
     track.change(SMALL.but(seed=3, hidden=16, clip=0.5))
     track.advance(1)
-    assert (track.race.seed, track.race.hidden, track.race.clip) == (0, 8, 0.5)
+    assert (track.settings.seed, track.settings.hidden, track.settings.clip) == (0, 8, 0.5)
     assert difference(SMALL, SMALL.but(steps=99)) == ""
 
 
