@@ -73,7 +73,7 @@ class Talking(Voicing):
     max_new_tokens: int = 128
     stop: str = r"\n问|\n答"
     second: str = ""
-    """A further model's name; "none": there is none."""
+    """A further model's name, "default" for the embedded one; empty: there is none."""
     form: str = "text"
     """How a server gets the conversation: text (问/答, completions) or messages (chat completions)."""
 

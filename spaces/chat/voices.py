@@ -11,7 +11,6 @@ keep six of eight visitors waiting. ZeroGPU lends its GPU by the call, so there 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -26,7 +25,7 @@ from spaces.chat.model import WEIGHTS
 from spaces.chat.sampling import Sampling
 from spaces.chat.server import Server, ServerReply
 
-SERVER = "server"
+SERVER, DEFAULT = "server", "default"
 FRAMES = 15  # a second, as a page can draw them
 
 
@@ -65,6 +64,7 @@ class Voice(Protocol):
 
 def find(model: str, precision: str = "full", report: models.Progress | None = None) -> Voice:
     """The voice of a name; raises InputError where there is none."""
+    model = "" if model == DEFAULT else model
     if model == SERVER or model.startswith(f"{SERVER}:"):
         return Remote(model.partition(":")[2])
     return Local(model, precision, report)
@@ -105,7 +105,7 @@ class Local:
         self.name, self.precision = name, precision
         loaded = models.load(name, embedded=WEIGHTS, progress=report)
         one = Speaker.of(loaded, precision)
-        self.tokenizer, self._start, self._engine, self._bytes = one.tokenizer, one.start, one.engine, loaded.bytes
+        self.tokenizer, self.start, self._engine, self._bytes = one.tokenizer, one.start, one.engine, loaded.bytes
         self._one = one
         self.label = label(loaded, precision)
 
@@ -120,7 +120,7 @@ class Local:
 
     def go_on(self, ids: Sequence[int], sampling: Sampling) -> Iterator[Reply]:
         """What follows; of ids that leave no room, the end is read."""
-        context, start = self._engine.context, self._start
+        context, start = self._engine.context, self.start
         if len(ids) >= context:
             room = min(sampling.max_new_tokens, context // 2)
             ids = [*start, *list(ids)[len(start) - context + room :]]
@@ -129,7 +129,7 @@ class Local:
     def talk(self, turns: Sequence[Turn], sampling: Sampling, form: str = "text") -> Iterator[Answering]:
         """The next answer of a conversation, as much of it as fits."""
         context = self._engine.context
-        room = context - len(self._start) - min(sampling.max_new_tokens, context // 2)
+        room = context - len(self.start) - min(sampling.max_new_tokens, context // 2)
         most = CHARACTERS_PER_TOKEN * context  # what is longer does not fit, whatever its tokens
         written = as_prompt(turns, lambda text: len(self.tokenizer.encode(text[-most:])), room)
         for reply in _answer(self.name, self.precision, written.prompt, sampling):
@@ -237,17 +237,9 @@ def obstacle(model: str = "") -> tuple[str, str] | None:
     )
 
 
-def offered() -> list[tuple[str, str]]:
-    """(name, label in both languages) of the models to choose from without typing."""
-    listed = [("", "")]
-    if os.getenv("OPENAI_BASE_URL", "").strip():
-        listed.insert(0, (SERVER, os.getenv("OPENAI_MODEL", "")))
-    return listed
-
-
 def default() -> str:
     """Whom a first visitor hears: the server where there is one, else the embedded model."""
-    return offered()[0][0]
+    return SERVER if Server.from_environment() else ""
 
 
 def described(reply: Reply, memory: tuple[int, int]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from shared.experiment import Experiment
 from shared.i18n import tr
 from shared.page import Page, expose
 from spaces.chat.api import chat
-from spaces.chat.ui import notebook, talk
+from spaces.chat.ui import calculator, inside, notebook, pieces, talk, worth
 
 
 def build(page: Page) -> None:
@@ -18,6 +18,14 @@ def build(page: Page) -> None:
             notebook.build(page, tabs)
         with gr.Tab(tr("问答", "Chat"), id="chat"):
             talk.build(page, tabs)
+        with gr.Tab(tr("例子值多少", "Examples’ worth"), id="worth"):
+            worth.build(page, tabs)
+        with gr.Tab(tr("看里面", "Inside"), id="inside"):
+            inside.build(page, tabs)
+        with gr.Tab(tr("分词", "Tokeniser"), id="pieces"):
+            pieces.build(page, tabs)
+        with gr.Tab(tr("装得下吗", "Does it fit"), id="calculator"):
+            calculator.build(page, tabs)
     expose(chat, "chat", concurrency_limit=40)
 
 

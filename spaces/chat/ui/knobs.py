@@ -20,8 +20,6 @@ from spaces.chat.voices import Voice
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 16}
 RUN = QUIET | {"concurrency_limit": 40, "trigger_mode": "multiple"}  # a click while a model talks counts
-SERVER_NAME = tr("服务器（OPENAI_BASE_URL）", "the server (OPENAI_BASE_URL)")
-EMBEDDED = tr("内置的小 CPM", "the small CPM that ships")
 PRECISIONS = [(tr("原精度", "full"), "full"), (tr("int8（CPU）", "int8 (CPU)"), "int8")]
 SLIDERS = {  # label, step, the slider's upper end
     "temperature": (tr("温度（0：总取最可能的）", "temperature (0: always the likeliest)"), 0.05, 2.0),
@@ -32,20 +30,16 @@ SLIDERS = {  # label, step, the slider's upper end
 }
 
 
-def model_knob(value: str, label: str = "", none: bool = False, **options: Any) -> gr.Dropdown:
-    """Which model: the default, a server where there is one, or whatever is typed; with `none`, nobody."""
-    names = {"": EMBEDDED, voices.SERVER: SERVER_NAME}
-    listed = [(names[name], name) for name, _ in voices.offered()]
-    if none:
-        listed.insert(0, (tr("没有", "nobody"), "none"))
-    where = (
-        tr("或 Hugging Face 上允许的名字", "or an allowed name of the hub")
-        if public()
-        else tr("或本机文件夹、Hugging Face 上的名字", "or a local folder, or a name of the hub")
-    )
-    return gr.Dropdown(
-        listed, value=value, label=label or tr("模型", "model"), info=where, allow_custom_value=True, filterable=True,
-        **options,
+def model_knob(value: str, label: str = "", empty: str = "", **options: Any) -> gr.Textbox:
+    """Which model, as its name is typed; `empty` says what no name means."""
+    where = [("公开页面上可用的名字", "an allowed name of the hub") if public() else
+             ("本机文件夹或 Hugging Face 上的名字", "a local folder or a name of the hub")]  # fmt: skip
+    if voices.default() == voices.SERVER:
+        where.append(('"server"：OPENAI_BASE_URL 的服务器', '"server": that of OPENAI_BASE_URL'))
+    return gr.Textbox(
+        value, max_lines=1, label=label or tr("模型", "model"),
+        placeholder=empty or tr("留空：内置的小 CPM", "empty: the small CPM that ships"),
+        info=tr("或：" + "；".join(zh for zh, _ in where), "or: " + "; ".join(en for _, en in where)), **options,
     )  # fmt: skip
 
 

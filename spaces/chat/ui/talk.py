@@ -20,7 +20,6 @@ from spaces.chat.talk import Live, Talk
 from spaces.chat.ui.component import component, packed
 from spaces.chat.ui.knobs import QUIET, RUN, absent, complain, deed, found, model_knob, sampling_knobs, text_of, whole
 
-NOBODY = "none"
 LIGHT = 6000
 """Characters of a conversation that travel along while somebody answers."""
 ONCE = """() => {
@@ -147,7 +146,7 @@ def act(talk: Talk, kept: Any, event: gr.EventData, *values) -> Iterator[list[An
 def _answered(talk: Talk, how: Talking, say: Callable[[], None]) -> Iterator[str]:
     """Load who is to answer, then say what is to be said, then let them answer."""
     heard = []
-    for name in [how.model] + [how.second] * (how.second != NOBODY):
+    for name in [how.model] + [how.second] * bool(how.second.strip()):
         for said, voice in found(name, how.precision):
             if voice is None:
                 yield said
@@ -240,7 +239,7 @@ def take_file(talk: Talk, kept: Any, path: str | None) -> list[Any]:
 
 def build(page: Page, tabs: gr.Tabs) -> None:
     """Draw the view."""
-    default = Talking(model=voices.default(), second=NOBODY)
+    default = Talking(model=voices.default(), second="")
     absent()
     talk = gr.State(Talk(), time_to_live=6 * 3600)
     kept = gr.BrowserState("", storage_key="scientific-spaces-chat", secret="not a secret, but it must stay")
@@ -250,8 +249,9 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         with gr.Row():
             knobs["model"] = model_knob(default.model, min_width=240, elem_id="chat-first")
             knobs["second"] = model_knob(
-                default.second, tr("并排的第二个模型", "a second model, side by side"), none=True, min_width=240,
-                elem_id="chat-second",
+                default.second, tr("并排的第二个模型", "a second model, side by side"),
+                tr("留空：没有；内置的写 default", "empty: nobody; default: the one that ships"),
+                min_width=240, elem_id="chat-second",
             )  # fmt: skip
         knobs |= sampling_knobs(default)
         served = voices.default() == voices.SERVER
