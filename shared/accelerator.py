@@ -21,6 +21,7 @@ import ctypes
 import math
 import os
 import platform
+import time
 from collections.abc import Callable, Generator
 from functools import cache, partial, wraps
 from inspect import isgeneratorfunction
@@ -220,6 +221,12 @@ def threads() -> int:
     """Threads of one run on the CPU: OMP_NUM_THREADS, else all cores up to eight."""
     wanted = os.getenv("OMP_NUM_THREADS", "")
     return int(wanted) if wanted.isdigit() and int(wanted) else min(cores(), 8)
+
+
+def clock() -> float:
+    """Seconds that a training's schedule counts: the process's processor time on cores, so that a busy machine changes
+    nothing but the hour; else the time that passes."""
+    return time.monotonic() if torch.cuda.is_available() else time.process_time()
 
 
 def keep_memory() -> None:

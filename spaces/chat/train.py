@@ -15,8 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +24,7 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from transformers import GPT2LMHeadModel
 
-from shared.accelerator import autocast_dtype, keep_memory
+from shared.accelerator import autocast_dtype, clock, keep_memory
 from spaces.chat.batches import COPIES, Batches, shuffled
 from spaces.chat.data import load, question_form, starts
 from spaces.chat.evaluate import nats
@@ -55,14 +53,12 @@ class Pace:
     """Seconds kept back for the last validation and the weights; on a CPU that comes after the minutes."""
     contexts: tuple[tuple[float, int], ...]
     """Share of the run from which rows have that many tokens: on a CPU short rows cost less attention."""
-    clock: Callable[[], float]
-    """Seconds."""
 
 
 # An update of 8,192 tokens takes a core three seconds, of which Muon has .2; a GPU does 196,608 in under one.
 PACES = {
-    "cuda": Pace(98_304, 2, 60_000, 75.0, 8.0, ((0.0, 1024),), time.monotonic),
-    "cpu": Pace(2048, 4, 4000, 1800.0, 0.0, ((0.0, 256), (0.8, 512), (0.92, 1024)), time.process_time),
+    "cuda": Pace(98_304, 2, 60_000, 75.0, 8.0, ((0.0, 1024),)),
+    "cpu": Pace(2048, 4, 4000, 1800.0, 0.0, ((0.0, 256), (0.8, 512), (0.92, 1024))),
 }
 
 
@@ -117,7 +113,6 @@ class Run:
         self.accelerator = Accelerator(mixed_precision="no")  # the loss sees to its own precision
         self.device = self.accelerator.device
         self.pace = _pace(plan, self.device)
-        self.clock = self.pace.clock
         torch.manual_seed(plan.seed)
         torch.set_float32_matmul_precision("high")
         self.meta, streams, held_out = load(plan.packed)
@@ -236,7 +231,7 @@ class Run:
         self.batches.generator.set_state(state["random"][1].cpu())
 
     def train(self, begun: float) -> None:
-        """Steps until the minutes are over, from `begun` (on this run's clock) and with those of earlier parts."""
+        """Steps until the minutes are over, from `begun` (on `clock`) and with those of earlier parts."""
         budget, earlier = max(1.0, 60 * self.plan.minutes - self.pace.reserve), self.seconds
         end = begun + budget - earlier
         self.progress = first = earlier / budget
@@ -244,28 +239,28 @@ class Run:
             return
         self.model.train()
         loss = self.step().item()  # compiles: the schedule's clock starts behind it
-        drawn, since = self.batches.drawn, self.clock()
+        drawn, since = self.batches.drawn, clock()
         checked = validated = since
         while self.progress < 1:
             mean = self.step()
             if self.steps % 10 == 0 or self.device.type == "cpu":
                 loss = mean.item()  # waits for the device, so that the clock is honest
-            now = self.clock()
+            now = clock()
             self.seconds = earlier + now - begun
             self.progress = min(1.0, first + (1 - first) * (now - since) / max(1.0, end - since))
             if now - validated >= self.pace.validate_every and end - now > self.pace.validate_every / 4:
                 self.validate(loss=round(loss, 4), **self._speed(drawn, since))
-                validated = self.clock()
+                validated = clock()
             if now - checked >= CHECKPOINT_EVERY:
                 self.checkpoint()
-                checked = time.monotonic()
+                checked = clock()
         self.checkpoint()  # the last validation may take long
         self.validate(loss=round(loss, 4), **self._speed(drawn, since))
         self.checkpoint()
 
     def _speed(self, drawn: int, since: float) -> dict[str, float]:
         tokens = (self.batches.drawn - drawn) * self.accelerator.num_processes
-        seconds = self.clock() - since
+        seconds = clock() - since
         return {"seconds": round(seconds, 1), "tokens_per_second": round(tokens / seconds)}
 
 
@@ -293,9 +288,8 @@ def main() -> None:
     keep_memory()
     args = parser.parse_args()
     args.state = args.state or args.out.with_name(args.out.name + "_state.pt")
-    begun = {clock: clock() for clock in (time.monotonic, time.process_time)}
-    run = Run(Plan(**vars(args)))
-    run.train(begun[run.clock])
+    begun = clock()
+    Run(Plan(**vars(args))).train(begun)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -36,7 +35,7 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import BertForSequenceClassification, BertModel
 
-from shared.accelerator import autocast_dtype, keep_memory
+from shared.accelerator import autocast_dtype, clock, keep_memory
 from shared.attention import register
 from spaces.long_document.batches import MLM_MIX, TASK_MIX, WHOLE_MIX, WINDOW_MIX
 from spaces.long_document.classifier import build_classifier
@@ -74,7 +73,7 @@ class Run:
         self.place = self.state / "progress.json"
         fresh = {"used": 0.0, "done": [], "best": -1.0, "stage": None}
         self.progress = json.loads(self.place.read_text()) if self.place.exists() else fresh
-        self.start = time.perf_counter() - self.progress["used"]
+        self.start = clock() - self.progress["used"]
         self.pack = read_pack(arguments.packed)
         self.kernels, speeds = fastest_kernels(self.accelerator.device)
         order = [kernel.name for kernel in self.kernels]
@@ -83,7 +82,7 @@ class Run:
     @property
     def used(self) -> float:
         """Seconds since the start, those before an interruption included."""
-        return time.perf_counter() - self.start
+        return clock() - self.start
 
     def log(self, **entry: object) -> None:
         """One line of log.jsonl, on the screen as well."""
@@ -209,7 +208,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--packed", required=True, help="the folder that spaces.long_document.data wrote")
     parser.add_argument("--out", default="runs/long", help="the log and the best weights")
     parser.add_argument("--state", default="runs/long_state", help="where the run keeps its place")
-    parser.add_argument("--minutes", type=float, default=7, help="for everything, validation included")
+    parser.add_argument("--minutes", type=float, default=7, help="for everything; on a CPU, of its time")
     parser.add_argument("--save-every", type=float, default=120, help="seconds between two saved places")
     parser.add_argument("--reserve", type=float, default=20, help="seconds to validate one variant")
     parser.add_argument("--validate", type=int, default=300, help="documents of a validation split at most")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import torch
 from accelerate import Accelerator
 from transformers import BertForSequenceClassification
 
+from shared.accelerator import clock
 from spaces.long_document.batches import Mix, Sampler, hide
 from spaces.long_document.data import Document
 from spaces.long_document.losses import Trainee, parameter_groups, smoothed_targets
@@ -95,7 +95,7 @@ class Trainer:
         """Train for `budget` seconds; `report` gets ten lines, `save` a place to resume every `every` s."""
         seed = zlib.crc32(f"{self.stage.name} {self.seed} {self.steps} {self.accelerator.process_index}".encode())
         sampler, generator = Sampler(documents, self.stage.mix, seed), torch.Generator().manual_seed(seed)
-        saved, tally = time.perf_counter(), Tally(self.accelerator.device)
+        saved, tally = clock(), Tally(self.accelerator.device)
         begin = saved - self.spent
         self.trainee.train()
         while (done := self._elapsed(begin) / budget) < 1:
@@ -104,14 +104,14 @@ class Trainer:
             tally.add(*self.step(sampler, generator))
             if tally.seconds > budget / 10:
                 report(step=self.steps, of_budget=round(done, 3), **tally.take())
-            if time.perf_counter() - saved > every:
+            if clock() - saved > every:
                 save(self.checkpoint())
-                saved = time.perf_counter()
+                saved = clock()
         return self.finish()
 
     def _elapsed(self, begin: float) -> float:
         """Seconds of this stage: the slowest process's, so that all stop at the same step."""
-        self.spent = time.perf_counter() - begin
+        self.spent = clock() - begin
         if self.accelerator.num_processes > 1:
             mine = torch.tensor([self.spent], device=self.accelerator.device)
             self.spent = float(self.accelerator.gather(mine).max())
@@ -163,12 +163,12 @@ class Tally:
         self._clear()
 
     def _clear(self) -> None:
-        self.start, self.steps, self.tokens = time.perf_counter(), 0, 0
+        self.start, self.steps, self.tokens = clock(), 0, 0
         self.sums = torch.zeros(2, device=self.device)
 
     @property
     def seconds(self) -> float:
-        return time.perf_counter() - self.start
+        return clock() - self.start
 
     def add(self, losses: torch.Tensor, tokens: int) -> None:
         self.sums += losses

@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 from transformers import GPT2LMHeadModel
 
+from shared.accelerator import clock
 from spaces.chat import train
 from spaces.chat.model import WEIGHTS
 from spaces.chat.tokenizer import CpmTokenizer
@@ -111,15 +112,15 @@ def test_weights_alone_are_taken_as_saved_and_begin_a_new_run(plan, tmp_path):
 @pytest.mark.slow
 def test_minutes_count_over_all_parts_of_a_run(plan):
     run = Run(plan)
-    run.train(run.clock())
+    run.train(clock())
     assert run.progress == 1.0 and run.seconds == pytest.approx(3.0, abs=1.5)
     lines = [json.loads(line) for line in (plan.out / "log.jsonl").read_text().splitlines()]
     assert set(lines[-1]["bits"]) == {"smilechat", "kdconv"} and lines[-1]["step"] == run.steps
     again = Run(plan)
-    again.train(again.clock())
+    again.train(clock())
     assert again.steps == run.steps  # its minutes are over
     longer = Run(dataclasses.replace(plan, minutes=0.1))
-    longer.train(longer.clock())
+    longer.train(clock())
     assert longer.steps > run.steps and longer.seconds > run.seconds
 
 
