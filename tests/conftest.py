@@ -35,6 +35,14 @@ def data() -> Path:
     return DATA
 
 
+@pytest.fixture(autouse=True)
+def fresh_accelerate() -> Iterator[None]:
+    """accelerate remembers the first Accelerator's precision for the process: every test begins without."""
+    yield
+    if "accelerate.state" in sys.modules:
+        sys.modules["accelerate.state"].AcceleratorState._reset_state(reset_partial_state=True)
+
+
 @pytest.fixture(scope="session")
 def address() -> Iterator[str]:
     """The address of `python app.py`, started on a free port."""
