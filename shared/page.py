@@ -198,12 +198,15 @@ def _toast(error: InputError) -> gr.Error:
 def restore_from_link(
     demo: gr.Blocks, tabs: gr.Tabs, notice: gr.HTML, slugs: Sequence[str], views: Sequence[View]
 ) -> None:
-    """On load: open the link's tab and view, set its knobs, say in `notice` what was ignored, and draw."""
-    linked = gr.State("")  # "tab/view" that the link named; later events do not see the link any more
-    outputs = [tabs, notice, linked, *{id(v.tabs): v.tabs for v in views if v.tabs}.values()]
-    outputs += [knob for v in views for knob in v.knobs.values()]
+    """On load: open the link's tab and view, set its knobs, say in `notice` what was ignored, and draw.
 
-    def restore(request: gr.Request) -> dict:
+    The browser pays for every output of every event, and for each all the more the larger the page is. So the load
+    event only reads the link; then the page presses a hidden button of the view that it named, if any.
+    """
+    named = gr.Textbox("", visible=False)  # the id of that button
+    values = gr.State([])  # of the view's knobs; later events do not see the link any more
+
+    def read(request: gr.Request) -> dict:
         query = {k: v for k, v in dict(request.query_params).items() if not k.startswith("__")}
         slug = query.get("tab", "")
         if not slug:
@@ -219,28 +222,34 @@ def restore_from_link(
         errors = []
         if query.get("view", view.name) != view.name:
             errors.append(InputError("view", "这个栏目里没有这个视图。", "there is no such view in this tab."))
-        updates[linked] = f"{view.tab}/{view.name}"
         settings, wrong = from_query(view.settings, query if not errors else {})
-        errors += wrong
-        updates |= {knob: gr.update(value=knob_value(getattr(settings, name))) for name, knob in view.knobs.items()}
-        if view.tabs:
-            updates[view.tabs] = gr.Tabs(selected=view.name)
-        if errors:
+        updates |= {named: _restorer(view), values: [knob_value(getattr(settings, name)) for name in view.knobs]}
+        if errors := errors + wrong:
             updates[notice] = gr.HTML(_ignored(errors), visible=True)
         return updates
 
-    loaded = demo.load(restore, None, outputs, show_progress="hidden", api_visibility="private")
-    loaded.then(None, js="() => { kx.settled = true; }")
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    loaded = demo.load(read, None, [tabs, notice, named, values], **quiet)
+    loaded.then(None, named, None, js="(id) => (id ? document.getElementById(id).click() : (kx.settled = true))")
     for view in views:
+        button = gr.Button(visible="hidden", elem_id=_restorer(view))
+        outputs = [*([view.tabs] if view.tabs else []), *view.knobs.values()]
+        filled = button.click(functools.partial(_filled, view), values, outputs, **quiet)
+        filled.then(None, js="() => { kx.settled = true; }")
         if view.redraw:
-            function, inputs, results = view.redraw
-            loaded.then(
-                _only_if(lambda linked, here=f"{view.tab}/{view.name}": linked == here, function, results),
-                [linked, *inputs],
-                results,
-                show_progress="hidden",
-                api_visibility="private",
-            )
+            filled.then(*view.redraw, **quiet)
+
+
+def _restorer(view: View) -> str:
+    """The id of the button that sets a view's knobs as the link wants them."""
+    return f"restore-{view.tab}-{view.name}"
+
+
+def _filled(view: View, values: list) -> Any:
+    """Updates of the view's tabs and knobs."""
+    updates = [gr.Tabs(selected=view.name)] if view.tabs else []
+    updates += [gr.update(value=value) for value in values]
+    return updates[0] if len(updates) == 1 else updates
 
 
 def _wanted(views: Sequence[View], query: dict) -> View | None:
@@ -269,20 +278,3 @@ def latest(function: Callable) -> Callable:
         yield from runs.only(function(*values))
 
     return stream
-
-
-def _only_if(wanted: Callable[[Any], bool], function: Callable, outputs: Any) -> Callable:
-    """The function after one more argument: where that is not wanted, nothing happens."""
-    count = len(outputs) if isinstance(outputs, list) else 1
-    nothing = gr.skip() if count == 1 else [gr.skip()] * count
-
-    def draw(first: Any, *values):
-        return function(*values) if wanted(first) else nothing
-
-    def stream(first: Any, *values):
-        if wanted(first):
-            yield from function(*values)
-        else:
-            yield nothing
-
-    return stream if inspect.isgeneratorfunction(function) else draw

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 from shared.experiment import InputError
-from shared.page import Page, guard, slider
+from shared.page import Page, guard, restore_from_link, slider
 
 
 def bad(value):
@@ -61,3 +61,23 @@ def test_a_slider_hands_on_what_was_typed_also_after_an_update():
     knob = slider(0, 1, value=0.5)
     rebuilt = type(knob)(**{**knob.constructor_args, "value": 0.7})  # what gradio does when a handler updates it
     assert knob.preprocess(9) == rebuilt.preprocess(9) == 9 and rebuilt.preprocess(None) is None
+
+
+def test_only_the_linked_view_pays_for_its_link():
+    """Every output of an event costs the browser time: the load event has none of the views' knobs."""
+
+    @dataclass(frozen=True)
+    class One:
+        a: float = 1
+
+    page, knobs = Page("tab"), [gr.Number(1, render=False) for _ in range(3)]
+    with gr.Blocks() as demo:
+        with gr.Tabs() as tabs, gr.Tab():
+            for name, knob in zip("uvw", knobs, strict=True):
+                knob.render()
+                page.view(name, One, {"a": knob}, page.link_button(name), redraw=(float, [knob], knob))
+        restore_from_link(demo, tabs, gr.HTML(), ("tab",), page.views)
+    events = {e.targets[0]: e for e in demo.fns.values()}
+    assert not set(knobs) & set(events[demo._id, "load"].outputs)
+    filling = [e for e in demo.fns.values() if e.outputs == [knobs[1]] and e.targets[0][1] == "click"]
+    assert [e.fn([7]) for e in filling] == [{"value": 7, "__type__": "update"}]
