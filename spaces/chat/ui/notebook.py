@@ -22,7 +22,7 @@ from spaces.chat.stream import Tokenizer
 from spaces.chat.ui.component import component, packed
 from spaces.chat.ui.knobs import QUIET, RUN, absent, complain, deed, found, model_knob, sampling_knobs, text_of, whole
 
-LONG = 20_000  # characters of a prompt that do not travel back while the model writes
+LONG = 20_000  # characters of a prompt that always travels back to the page
 FIRST = replace(ARTICLE[0].settings, model=voices.default())
 EXPLANATION = prose(
     r"""**怎么玩。** 纸上的字都可以改。按“续写”，模型从末尾往下写：它写的字有底纹，越红越是它自己也没想到的
@@ -46,19 +46,19 @@ demonstration**: hundreds of times smaller than CPM, it knows little, errs, and 
 # --- what the page shows --------------------------------------------------------------------------------
 
 
-def view(book: Notebook, said: str = "", refused: bool = False) -> str:
-    """The component's value."""
+def view(book: Notebook, said: str = "", refused: bool = False, known: bool = False) -> str:
+    """The component's value; known: the page has the prompt, so that a long one need not travel."""
     with book.lock:
         page, reply, busy = book.page, book.reply, book.busy
         written = marks(page)
         value: dict[str, Any] = {
-            "busy": busy, "said": said, "refused": refused, "label": page.label, "cut": page.prompt[: reply.cut],
+            "busy": busy, "said": said, "refused": refused, "label": page.label, "cut": reply.cut,
             "pieces": [[mark.text, mark.node, _share(page, mark.node)] for mark in written],
             "can": {"undo": book.can_undo, "retry": book.can_retry}, "end": _ending(book),
             "cost": voices.described(reply, (book.cost.get("weights", 0), book.cost.get("cache", 0))),
         }  # fmt: skip
-        if not busy or len(page.prompt) <= LONG:
-            value["prompt"] = page.prompt[reply.cut :]
+        if not known or len(page.prompt) <= LONG:
+            value["prompt"] = page.prompt
         if not busy:
             value["choices"] = {mark.node: choices(page, mark.node) for mark in written}
             value["tree"] = [_branch(branch) for branch in branches(page)]
@@ -123,23 +123,23 @@ def _go_on(book: Notebook, data: dict, how: Writing) -> Iterator[str]:
         raise InputError("prompt", "请先写点什么：模型续写你的文字。", "is empty: the model continues what you write.")
     for said, voice in found(how.model, how.precision):
         if voice is None:
-            yield view(book, said)
+            yield view(book, said, refused=True)  # the page keeps what was typed
     book.edit(text)
     for _ in book.go_on(voice, how.model, how.sampling):
-        yield view(book)
+        yield view(book, known=True)
 
 
 def _retry(book: Notebook, data: dict, how: Writing) -> Iterator[str]:
     *_, (_, voice) = found(how.model, how.precision)
     for _ in book.retry(voice, how.model, how.sampling):
-        yield view(book)
+        yield view(book, known=True)
 
 
 def _choose(book: Notebook, data: dict, how: Writing) -> Iterator[str]:
     node, token = whole(data, "node"), whole(data, "token")
     *_, (_, voice) = found(how.model, how.precision)
     for _ in book.choose(voice, how.model, node, token, how.sampling):
-        yield view(book)
+        yield view(book, known=True)
 
 
 def _stop(book: Notebook, data: dict, how: Writing) -> Iterator[str]:

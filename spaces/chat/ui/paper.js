@@ -2,11 +2,12 @@
 kx.chat.paper ??= (element, props, trigger, watch) => {
   const { tr, node, button, reader, percent, visible, cost } = kx.chat;
   const root = element.querySelector(".ch-paper");
-  let value = null, pieces = [], chosen = -1;
+  let value = null, pieces = [], chosen = -1, cut = 0, drawn = {};
 
   // ---- the parts, top to bottom
   const sheet = node("div", "sheet", "", root), grow = node("div", "grow", "", sheet);
-  const mirror = node("div", "mirror", "", grow), area = node("textarea", "", "", grow);
+  const mirror = node("div", "mirror", "", grow), unread = node("span", "cut", "", mirror), plain = node("span", "", "", mirror);
+  const shaded = node("span", "", "", mirror), area = node("textarea", "", "", grow);
   mirror.setAttribute("aria-hidden", "true");
   area.spellcheck = false;
   area.setAttribute("aria-label", tr("纸：你的文字和模型的续写", "Paper: your text and what the model writes"));
@@ -25,16 +26,19 @@ kx.chat.paper ??= (element, props, trigger, watch) => {
   const written = () => pieces.reduce((all, piece) => all + piece[0], "");
   const draw = () => { // the mirror; pieces that the visitor changed lose their shade
     const prompt = area.value.slice(0, Math.max(0, area.value.length - written().length));
-    const cut = value?.cut && prompt.startsWith(value.cut) ? value.cut : "";
-    mirror.replaceChildren();
-    if (cut) node("span", "cut", cut, mirror);
-    mirror.append(prompt.slice(cut.length));
+    if (prompt !== drawn.prompt || cut !== drawn.cut) { // a megabyte is laid out once
+      const border = cut ? [...prompt].slice(0, cut).join("").length : 0;
+      unread.textContent = prompt.slice(0, border);
+      plain.textContent = prompt.slice(border);
+      drawn = { prompt, cut };
+    }
+    shaded.replaceChildren();
     pieces.forEach(([text, , share], i) => {
-      const span = node("span", "piece", text, mirror);
+      const span = node("span", "piece", text, shaded);
       span.style.setProperty("--surprise", share === null ? 0 : (1 - share).toFixed(3));
       span.classList.toggle("chosen", i === chosen);
     });
-    mirror.append(value?.busy ? "▍" : "\u200b");
+    shaded.append(value?.busy ? "▍" : "\u200b");
   };
   const edited = () => { // of the pieces those stay whose place in the text is untouched
     const before = lastText.length - written().length;
@@ -47,9 +51,10 @@ kx.chat.paper ??= (element, props, trigger, watch) => {
     }
     pieces = area.value.length === end ? pieces.slice(0, kept) : [];
     lastText = area.value;
-    chosen = -1;
-    draw(); choose();
+    chosen = -1; cut = 0;
+    draw(); choose(); name();
   };
+  const name = () => { go.textContent = value?.busy ? tr("停", "Stop") : pieces.length ? tr("接着写", "Go on") : tr("续写", "Continue"); };
   let lastText = "";
   area.addEventListener("input", edited);
 
@@ -119,8 +124,9 @@ kx.chat.paper ??= (element, props, trigger, watch) => {
   reader(props, watch, (next) => {
     value = next;
     const text = value.pieces.reduce((all, piece) => all + piece[0], "");
-    const prompt = value.prompt === undefined ? area.value.slice(0, area.value.length - written().length) : value.cut + value.prompt;
+    const prompt = value.prompt === undefined ? area.value.slice(0, area.value.length - written().length) : value.prompt;
     if (!value.refused) { // what the visitor typed stays where his wish was refused
+      cut = value.cut;
       pieces = value.pieces;
       if (area.value !== prompt + text) area.value = prompt + text;
       lastText = area.value;
@@ -129,7 +135,7 @@ kx.chat.paper ??= (element, props, trigger, watch) => {
     chosen = -1;
     draw(); choose();
     if (value.tree) drawTree();
-    go.textContent = value.busy ? tr("停", "Stop") : pieces.length ? tr("接着写", "Go on") : tr("续写", "Continue");
+    name();
     root.classList.toggle("busy", value.busy);
     retry.disabled = value.busy || !value.can.retry;
     undo.disabled = value.busy || !value.can.undo;
@@ -138,7 +144,7 @@ kx.chat.paper ??= (element, props, trigger, watch) => {
     else {
       const parts = [value.end, cost(value.cost)].filter(Boolean);
       for (const part of parts) node("span", "", part, said);
-      if (value.cut) node("b", "", tr(`开头 ${[...value.cut].length} 字放不进上下文，没有读到。`, `The first ${[...value.cut].length} characters do not fit the context and were not read.`), said);
+      if (value.cut) node("b", "", tr(`开头 ${value.cut} 字放不进上下文，没有读到。`, `The first ${value.cut} characters do not fit the context and were not read.`), said);
       if (value.label && pieces.length) node("span", "label", value.label, said);
     }
     if (value.busy) sheet.scrollTop = sheet.scrollHeight;
