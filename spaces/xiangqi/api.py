@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared import accelerator, models
 from shared.experiment import InputError
+from shared.threads import one_thread
 from spaces.xiangqi.alphabeta import warm
 from spaces.xiangqi.board import iccs, parse_iccs
 from spaces.xiangqi.outcome import REASONS, outcome
@@ -61,12 +62,14 @@ def player(level: str, model: PreTrainedModel) -> Player:
 
 
 @accelerator.run(duration=10)
+@one_thread()
 def analyse(level: str, fen: str, moves: list[int]) -> Analysis:
     """What a level thinks after legal moves from a FEN."""
     return player(level, weights(level).to(accelerator.device())).analyse(play(fen, moves))
 
 
 @accelerator.run(duration=10)
+@one_thread()
 def _study(fen: str, moves: list[int], seconds: float) -> Analysis:
     sight = _sight(weights("thinking").to(accelerator.device()))
     return Thinking(sight, seconds).analyse(play(fen, moves))

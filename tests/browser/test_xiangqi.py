@@ -50,14 +50,14 @@ def plies(page, count: int) -> list[str]:
     """The listed moves in WXF, once there are so many."""
     moves = page.locator("#xiangqi-panel .list .move small")
     page.wait_for_function(
-        f"document.querySelectorAll('#xiangqi-panel .list .move').length === {count}", timeout=20_000
+        f"document.querySelectorAll('#xiangqi-panel .list .move').length === {count}", timeout=60_000
     )
     return moves.all_inner_texts()
 
 
 def status(page, said: str | re.Pattern) -> None:
     """Wait for the sentence above the buttons."""
-    page.locator("#xiangqi-panel .status", has_text=said).wait_for(timeout=20_000)
+    page.locator("#xiangqi-panel .status", has_text=said).wait_for(timeout=60_000)
 
 
 def press(page, name: str) -> None:
