@@ -8,8 +8,9 @@ scores all moves at once. A `Saying` sorts either into legal moves and broken ru
 from __future__ import annotations
 
 import math
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,13 +28,13 @@ from spaces.xiangqi.rules import Position
 from spaces.xiangqi.styles import STYLES
 
 if TYPE_CHECKING:  # building the page loads no models
-    from transformers import GPT2LMHeadModel, PreTrainedModel
+    from transformers import GPT2LMHeadModel
 
     from spaces.xiangqi.model import SightedModel
 
 MODELS = ("faithful", "sighted")
-SLICE = 12
-"""Plies computed in one call."""
+SLICE, KEPT = 6, 4096
+"""Plies computed in one call, and positions of which it is remembered what was said."""
 FOLLOWED = 5e-4
 """Beginnings less likely than this are spelled out only where a legal move has them."""
 AT_ONCE = 3
@@ -212,30 +213,39 @@ def check_line(moves: tuple[int, ...]) -> tuple[int, ...]:
     return moves
 
 
-def slices(count: int) -> list[tuple[int, int]]:
-    """(first, last + 1) of the calls that take all positions of a line of `count` plies."""
-    return [(first, min(first + SLICE, count + 1)) for first in range(0, count + 1, SLICE)]
+def shares(count: int, at: int) -> list[list[int]]:
+    """The positions of a line of `count` plies in the order in which they are asked: `at` alone, then by slices."""
+    slices = [list(range(first, min(first + SLICE, count + 1))) for first in range(0, count + 1, SLICE)]
+    return [[at], *sorted(slices, key=lambda plies: at not in plies)]
 
 
-def hear(moves: tuple[int, ...], first: int, last: int, style: str) -> dict[str, list[Saying]]:
-    """What each of MODELS says after first … last − 1 plies of a line from the start; remembered."""
+def hear(moves: tuple[int, ...], plies: list[int], style: str) -> dict[str, list[Saying]]:
+    """What each of MODELS says after so many plies of a line from the start; remembered."""
     check_line(moves)
     models = tuple(weights(level) for level in ("article", "sighted"))  # before the device's turn
-    return _remembered(models, moves[: last - 1], first, last, STYLES.index(style))
+    keys = {ply: (models, moves[:ply], style) for ply in plies}
+    with _remembering:
+        known = {ply: _remembered[key] for ply, key in keys.items() if key in _remembered}
+    if missing := [ply for ply in plies if ply not in known]:
+        said = _hear(moves[: max(missing)], missing, STYLES.index(style))
+        known |= dict(zip(missing, said, strict=True))
+        with _remembering:
+            _remembered.update((keys[ply], known[ply]) for ply in missing)
+            while len(_remembered) > KEPT:
+                _remembered.popitem(last=False)
+    return {model: [known[ply][number] for ply in plies] for number, model in enumerate(MODELS)}
 
 
-@lru_cache(maxsize=256)
-def _remembered(models: tuple[PreTrainedModel, ...], moves: tuple[int, ...], first: int, last: int,
-                style: int) -> dict[str, list[Saying]]:
-    return _hear(moves, first, last, style)
+_remembered: OrderedDict[tuple, tuple[Saying, Saying]] = OrderedDict()
+_remembering = threading.Lock()
 
 
 @accelerator.run(duration=10)
-def _hear(moves: tuple[int, ...], first: int, last: int, style: int) -> dict[str, list[Saying]]:
+def _hear(moves: tuple[int, ...], plies: list[int], style: int) -> list[tuple[Saying, Saying]]:
+    """(faithful's, sighted's) at every ply."""
     faithful, sighted = (weights(level).to(accelerator.device()) for level in ("article", "sighted"))
-    plies = list(range(first, last))
     at = positions(moves, plies)
     words, malformed = faithful_words(faithful, list(moves), plies, [p.legal_moves() for p in at])
     scored = sighted_moves(sighted, at[-1], plies, style)
-    return {"faithful": [sort(p, row, float(m)) for p, row, m in zip(at, words, malformed, strict=True)],
-            "sighted": [sort(p, row) for p, row in zip(at, scored, strict=True)]}
+    return [(sort(p, row, float(m)), sort(p, other))
+            for p, row, m, other in zip(at, words, malformed, scored, strict=True)]

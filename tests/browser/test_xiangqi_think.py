@@ -82,10 +82,10 @@ def test_a_pasted_game_is_read_or_refused(visit):
     for text, said in (("h2e2 h2e2", "is not legal"), ("4k4/9/9/9/9/9/9/9/9/3K5 w", "usual start")):
         page.fill("#think-game textarea", text)
         page.click("#think-read")
-        page.locator(".toast-body, .toast-wrap", has_text=said).first.wait_for(timeout=20_000)
+        page.locator(".toast-body, .toast-wrap", has_text=said).first.wait_for(timeout=60_000)
     page.fill("#think-game textarea", "炮二平五 炮8平5")
     page.click("#think-read")
-    page.locator("#think-moves [aria-current]", has_text="C8=5").wait_for(timeout=20_000)
+    page.locator("#think-moves [aria-current]", has_text="C8=5").wait_for(timeout=60_000)
 
 
 def test_the_game_of_the_board_is_taken(visit):
@@ -93,7 +93,7 @@ def test_the_game_of_the_board_is_taken(visit):
     page.locator("#xiangqi-panel .list .move").nth(1).wait_for()
     page.locator("button[data-tab-id='think']").click()
     page.click("#think-take")
-    page.locator(MARKED, has_text="P7+1").wait_for(timeout=20_000)
+    page.locator(MARKED, has_text="P7+1").wait_for(timeout=60_000)
     assert page.locator("#think-moves button").count() == 3
     ready(page)
 

@@ -86,9 +86,24 @@ def test_a_saying_files_every_probability_once():
     assert said.entropy == pytest.approx(thirds, abs=1e-4)
 
 
-def test_lines_are_read_in_slices_of_all_their_positions():
-    for count in (0, 11, 12, 127):
-        covered = [ply for first, last in voices.slices(count) for ply in range(first, last)]
-        assert covered == list(range(count + 1))
+def test_the_present_position_is_asked_first_and_all_are():
+    for count, at in ((0, 0), (5, 5), (6, 2), (127, 60)):
+        first, *slices = voices.shares(count, at)
+        assert first == [at] and at in slices[0]
+        assert sorted(ply for plies in slices for ply in plies) == list(range(count + 1))
     with pytest.raises(InputError, match="127"):
         voices.check_line((parse_iccs("a0a1"),) * 128)
+
+
+def test_what_was_said_is_not_asked_again(faithful, sighted, monkeypatch):
+    calls, hear = [], voices._hear
+    monkeypatch.setattr(voices, "weights", {"article": faithful, "sighted": sighted}.get)
+    monkeypatch.setattr(voices, "_hear", lambda moves, plies, style: calls.append(plies) or hear(moves, plies, style))
+    moves = tuple(_game(8).moves)
+    whole = voices.hear(moves, [3, 4, 5], "human")
+    again = voices.hear(moves[:6], [2, 3, 5, 6], "human")
+    assert calls == [[3, 4, 5], [2, 6]]
+    for model in voices.MODELS:
+        assert [whole[model][0], whole[model][2]] == again[model][1:3]
+    voices.hear(moves, [3], "engine")
+    assert calls[2:] == [[3]]

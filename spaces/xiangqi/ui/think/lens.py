@@ -11,7 +11,7 @@ import gradio as gr
 from shared import page as parts
 from shared.i18n import tr
 from spaces.xiangqi.study import Study
-from spaces.xiangqi.voices import MODELS, Saying, hear, slices
+from spaces.xiangqi.voices import MODELS, Saying, hear, shares
 
 Update = dict[Any, Any]
 
@@ -32,12 +32,12 @@ class Lens:
 
 
 def listen(study: Study) -> Iterator[tuple[float, dict[str, dict[int, Saying]]]]:
-    """(share done, {model: {ply: what it says}}), the slice with the present ply first; each slice is remembered."""
+    """(share done, {model: {ply: what it says}}), the present ply at once, then slice by slice; all is remembered."""
     said: dict[str, dict[int, Saying]] = {model: {} for model in MODELS}
-    parts_of_game = sorted(slices(len(study.line)), key=lambda part: not part[0] <= study.at < part[1])
-    for done, (first, last) in enumerate(parts_of_game, 1):
-        for model, sayings in hear(study.line, first, last, study.style).items():
-            said[model] |= dict(zip(range(first, last), sayings, strict=True))
+    parts_of_game = shares(len(study.line), study.at)
+    for done, plies in enumerate(parts_of_game, 1):
+        for model, sayings in hear(study.line, plies, study.style).items():
+            said[model] |= dict(zip(plies, sayings, strict=True))
         yield done / len(parts_of_game), said
 
 
