@@ -6,12 +6,9 @@ import json
 import re
 
 import pytest
-import torch
-from transformers import GPT2LMHeadModel
 
 import app
-from spaces.chat.model import WEIGHTS, configuration
-from spaces.chat.tokenizer import CpmTokenizer
+from tests.spaces.chat.tiny import tiny
 
 pytestmark = [
     pytest.mark.browser,
@@ -19,20 +16,6 @@ pytestmark = [
     pytest.mark.skipif("chat" not in app.SLUGS, reason="the chat tab is not among app.SLUGS yet"),
 ]
 PHONE = (390, 844)
-
-
-def tiny(folder, positions: int) -> str:
-    """A random model of two layers with our tokeniser, saved as anybody's would be."""
-    tokenizer = CpmTokenizer(WEIGHTS)
-    config = configuration(tokenizer.size, tokenizer.eod_id, "tiny")
-    config.n_positions = positions
-    torch.manual_seed(0)
-    model = GPT2LMHeadModel(config)
-    with torch.no_grad():
-        model.transformer.wte.weight.normal_(0, 0.3)
-    model.save_pretrained(folder)
-    tokenizer.save(folder)
-    return str(folder)
 
 
 @pytest.fixture(scope="session")

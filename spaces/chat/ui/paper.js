@@ -2,10 +2,11 @@
 kx.chat.paper ??= (element, props, trigger, watch) => {
   const { tr, node, button, reader, percent, visible, cost } = kx.chat;
   const root = element.querySelector(".ch-paper");
-  let value = null, pieces = [], chosen = -1, cut = 0, drawn = {};
+  const FOLD = 40_000; // characters on the paper
+  let value = null, pieces = [], chosen = -1, cut = 0, drawn = {}, head = "";
 
   // ---- the parts, top to bottom
-  const sheet = node("div", "sheet", "", root), grow = node("div", "grow", "", sheet);
+  const folded = node("p", "hint folded", "", root), sheet = node("div", "sheet", "", root), grow = node("div", "grow", "", sheet);
   const mirror = node("div", "mirror", "", grow), unread = node("span", "cut", "", mirror), plain = node("span", "", "", mirror);
   const shaded = node("span", "", "", mirror), area = node("textarea", "", "", grow);
   mirror.setAttribute("aria-hidden", "true");
@@ -20,14 +21,20 @@ kx.chat.paper ??= (element, props, trigger, watch) => {
   const said = node("div", "said", "", bar);
   said.setAttribute("role", "status");
   const picker = node("div", "picker", "", root), tree = node("div", "tree", "", root);
-  const goOn = () => ask({ do: "go_on", text: area.value });
+  const goOn = () => ask({ do: "go_on", text: head + area.value });
 
   // ---- the text and its shades
   const written = () => pieces.reduce((all, piece) => all + piece[0], "");
+  const put = (text) => { // a browser takes seconds to lay out a megabyte: its beginning is folded away
+    const shown = text.length > FOLD ? FOLD / 2 + written().length : text.length;
+    head = text.slice(0, text.length - shown);
+    if (area.value !== text.slice(head.length)) area.value = text.slice(head.length);
+    folded.textContent = head && tr(`前面 ${head.length} 字收起了，仍属于这段文字。`, `The first ${head.length} characters are folded away; they still belong to the text.`);
+  };
   const draw = () => { // the mirror; pieces that the visitor changed lose their shade
     const prompt = area.value.slice(0, Math.max(0, area.value.length - written().length));
-    if (prompt !== drawn.prompt || cut !== drawn.cut) { // a megabyte is laid out once
-      const border = cut ? [...prompt].slice(0, cut).join("").length : 0;
+    if (prompt !== drawn.prompt || cut !== drawn.cut) {
+      const border = cut ? Math.max(0, [...(head + prompt)].slice(0, cut).join("").length - head.length) : 0;
       unread.textContent = prompt.slice(0, border);
       plain.textContent = prompt.slice(border);
       drawn = { prompt, cut };
@@ -50,6 +57,7 @@ kx.chat.paper ??= (element, props, trigger, watch) => {
       }
     }
     pieces = area.value.length === end ? pieces.slice(0, kept) : [];
+    put(head + area.value);
     lastText = area.value;
     chosen = -1; cut = 0;
     draw(); choose(); name();
@@ -124,11 +132,11 @@ kx.chat.paper ??= (element, props, trigger, watch) => {
   reader(props, watch, (next) => {
     value = next;
     const text = value.pieces.reduce((all, piece) => all + piece[0], "");
-    const prompt = value.prompt === undefined ? area.value.slice(0, area.value.length - written().length) : value.prompt;
+    const prompt = value.prompt === undefined ? (head + area.value).slice(0, head.length + area.value.length - written().length) : value.prompt;
     if (!value.refused) { // what the visitor typed stays where his wish was refused
       cut = value.cut;
       pieces = value.pieces;
-      if (area.value !== prompt + text) area.value = prompt + text;
+      put(prompt + text);
       lastText = area.value;
     }
     area.readOnly = value.busy;

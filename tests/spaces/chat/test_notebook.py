@@ -1,0 +1,140 @@
+"""The notebook's text is prompt and path; retries and forks stay; an edit goes back along the path or begins anew."""
+
+import math
+
+import pytest
+
+from shared.experiment import InputError
+from spaces.chat.notebook import Notebook, branches, marks
+from spaces.chat.sampling import Sampling
+from spaces.chat.ui.notebook import VERBS, spelt, view
+from spaces.chat.voices import Local
+from tests.spaces.chat.tiny import tiny
+
+HOW = Sampling(temperature=1.0, max_new_tokens=8)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny(tmp_path_factory.mktemp("notebook") / "tiny")
+
+
+@pytest.fixture
+def voice(model):
+    return Local(model)
+
+
+def written(book, voice, model, sampling=HOW):
+    *_, _ = book.go_on(voice, model, sampling)
+    return book.page.text
+
+
+def opened(text="床前明月光，"):
+    book = Notebook()
+    book.put(text)
+    return book
+
+
+def test_the_text_grows_and_its_marks_are_what_was_written(voice, model):
+    book = opened()
+    text = written(book, voice, model)
+    assert text.startswith("床前明月光，") and book.reply.finish == "length" and not book.busy
+    assert "".join(mark.text for mark in marks(book.page)) == text[6:]
+    longer = written(book, voice, model)
+    assert longer.startswith(text) and len(book.page.tree.path(book.page.node)) == 16
+    book.undo()
+    assert book.page.text == text
+    book.undo()
+    assert book.page.text == "床前明月光，"
+
+
+def test_a_retry_differs_and_both_stay_in_the_tree(voice, model):
+    book = opened()
+    first = written(book, voice, model, Sampling(temperature=0.0, max_new_tokens=8))
+    *_, _ = book.retry(voice, model, Sampling(temperature=0.0, max_new_tokens=8))
+    assert book.page.text != first  # drawn at temperature 1
+    leaves = book.page.tree.leaves()
+    assert len(leaves) == 2
+    book.visit(leaves[0])
+    assert book.page.text == first
+
+
+def test_a_fork_goes_on_from_the_chosen_token(voice, model):
+    book = opened()
+    written(book, voice, model)
+    node = book.page.tree.path(book.page.node)[2]
+    here = book.page.tree.nodes[node].token
+    other = next(token for token, _ in here.alternatives if token != here.id)
+    kept = [book.page.tree.nodes[i].token.id for i in book.page.tree.path(node)[:2]]
+    *_, _ = book.choose(voice, model, node, other, HOW)
+    path = [book.page.tree.nodes[i].token.id for i in book.page.tree.path(book.page.node)]
+    assert path[:3] == [*kept, other] and len(path) == 11
+    fork = branches(book.page)[0]
+    assert len(fork.branches) == 2 and fork.shown and [b.shown for b in fork.branches] == [False, True]
+    assert math.isclose(
+        fork.bits, -sum(book.page.tree.nodes[i].token.log_probability for i in (0, 1)) / math.log(2), rel_tol=1e-6
+    )
+
+
+def test_an_edit_at_the_end_keeps_the_tree_any_other_begins_one(voice, model):
+    book = opened()
+    text = written(book, voice, model)
+    last = marks(book.page)[-1].text
+    book.edit(text[: len(text) - len(last)])
+    assert book.page.tree is not None and len(book.page.tree.path(book.page.node)) == 7
+    book.edit("春" + text)
+    assert book.page.tree is None and book.page.text == "春" + text
+    with pytest.raises(InputError):
+        book.edit("  ")
+
+
+def test_after_a_stop_string_going_on_goes_beyond_it(voice, model):
+    probe = opened()
+    written(probe, voice, model)
+    third = marks(probe.page)[2].text
+    how = Sampling(temperature=1.0, max_new_tokens=8, stop=(third,))
+    book = opened()
+    stopped = written(book, voice, model, how)
+    assert book.reply.finish == "stop" and not stopped.endswith(third)
+    going_on = Sampling(temperature=1.0, max_new_tokens=2)
+    assert written(book, voice, model, going_on).startswith(stopped + third)
+
+
+def test_a_newer_deed_ends_the_older_run(voice, model):
+    book = opened()
+    run = book.go_on(voice, model, Sampling(temperature=1.0, max_new_tokens=100))
+    next(run), next(run)
+    assert book.busy
+    book.stop()
+    kept = book.page.text
+    assert len(list(run)) <= 1 and not book.busy and book.page.text == kept
+
+
+def test_a_copy_for_another_visitor_shares_nothing_that_changes(voice, model):
+    import copy
+
+    book = opened()
+    other = copy.deepcopy(book)
+    written(book, voice, model)
+    assert other.page.text == "床前明月光，" and other.page.tree is None
+
+
+@pytest.mark.parametrize("deed", [{"node": 10**6}, {"node": -5}, {"node": "1"}, {"node": True}, {}])
+def test_what_a_page_makes_up_is_refused(voice, model, deed):
+    book = opened()
+    written(book, voice, model)
+    before = book.page
+    with pytest.raises(InputError):
+        list(VERBS["visit"](book, deed, None))
+    assert book.page is before
+
+
+def test_a_byte_and_an_end_are_spelt_so_that_they_can_be_read(voice):
+    tokenizer = voice.tokenizer
+    assert spelt(tokenizer, tokenizer.byte_ids[0xE4]) == "<E4>"
+    assert "end" in spelt(tokenizer, tokenizer.eod_id)
+
+
+def test_a_long_prompt_does_not_travel_with_every_frame(voice, model):
+    book = opened("长" * 30_000)
+    assert len(view(book)) > 30_000 > 2000 > len(view(book, known=True))
