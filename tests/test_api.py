@@ -9,6 +9,7 @@ import pytest
 from gradio_client import Client
 
 import app
+from tests.spaces.chat.tiny import tiny
 
 PROMISED = {
     "simsiam": "/simsiam_train",
@@ -124,6 +125,20 @@ def test_classify_document_reads_the_beginning_or_the_whole(client):
     for field, values in bad.items():
         with pytest.raises(Exception, match=field):
             client.predict(*values, api_name="/classify_document")
+
+
+@pytest.mark.skipif("chat" not in app.SLUGS, reason="the page has no chat tab yet")
+def test_chat_streams_a_continuation_and_names_what_is_wrong(client, tmp_path):
+    model = tiny(tmp_path / "tiny")
+    asked = ("法国 巴黎\n中国 ", model, 12, 1.0, 0.95, 5)
+    job = client.submit(*asked, api_name="/chat")
+    whole = job.result(timeout=60)
+    assert job.outputs()[-1] == whole == client.predict(*asked, api_name="/chat") and whole
+    assert all(whole.startswith(part.rstrip("\ufffd")) for part in job.outputs())
+    for values, field in ((("", model), "prompt"), (("x", "/no/such/folder"), "model"), (("x", model, 0), "max_new")):
+        with pytest.raises(Exception, match=field) as caught:
+            client.predict(*values, api_name="/chat")
+        assert "\n" not in str(caught.value).strip()
 
 
 def test_only_promised_names_are_offered(client):
