@@ -45,6 +45,8 @@ class Talk:
         self.conversation = Conversation()
         self.shelf: list[Conversation] = []
         self.live: list[Live] = []
+        self._branch: list[int] = []
+        """The turns that are being answered."""
         self.costs: dict[int, dict[str, Any]] = {}
         """Of answers given in this session, by turn."""
         self.since = ROOT
@@ -94,9 +96,10 @@ class Talk:
     # ---- what a visitor does
 
     def stop(self) -> None:
-        """Whoever answers may end; what was said stays."""
+        """Whoever answers is heard no longer; what was said so far is the answer."""
         with self.lock:
             self.turn += 1
+            self._enter(self.live)
 
     def ask(self, text: str) -> None:
         """Say something, to be answered."""
@@ -130,6 +133,7 @@ class Talk:
     def begin(self) -> None:
         """An empty conversation; the present one goes to the shelf."""
         with self.lock:
+            self.stop()
             self._shelve()
             self._take(Conversation())
 
@@ -139,29 +143,30 @@ class Talk:
             if not 0 <= index < len(self.shelf):
                 raise InputError("index", "没有这段旧对话。", "there is no such conversation.")
             wanted = self.shelf.pop(index)
+            self.stop()
             self._shelve()
             self._take(wanted)
 
     def read(self, conversation: Conversation) -> None:
         """A conversation from a file."""
         with self.lock:
+            self.stop()
             self._shelve()
             self._take(conversation)
 
     def forget(self) -> None:
         """All conversations gone, in the browser too."""
         with self.lock:
+            self.stop()
             self.shelf = []
             self._take(Conversation())
 
     def _say(self, change) -> None:
         with self.lock:
-            conversation = change()
             self.stop()
-            self.conversation, self.fresh = conversation, False
+            self.conversation, self.fresh = change(), False
 
     def _take(self, conversation: Conversation) -> None:
-        self.stop()
         self.conversation, self.costs, self.since, self.fresh = conversation, {}, ROOT, False
 
     def _shelve(self) -> None:
@@ -178,10 +183,10 @@ class Talk:
     def answers(self, heard: Sequence[Voice], sampling: Sampling, form: str = "text") -> Iterator[None]:
         """Answer the last question, each voice beside the others; yields when there is more to see."""
         with self.lock:
-            self.turn += 1
+            self.stop()
             mine, asked = self.turn, self.conversation.current
-            branch = self.conversation.branch()
-            turns = [self.conversation.turns[i] for i in branch]
+            self._branch = self.conversation.branch()
+            turns = [self.conversation.turns[i] for i in self._branch]
             tries = sum(turn.parent == asked for turn in self.conversation.turns)
             seed = (sampling.seed + tries) % (LIMITS["seed"][1] + 1)
             sampling = replace(sampling, seed=seed)
@@ -197,41 +202,25 @@ class Talk:
                     yield
         finally:
             with self.lock:
-                self._enter(turns[-1], branch, live)
+                if self.live is live:
+                    self._enter(live)
         yield
 
-    def _enter(self, question: Turn, branch: list[int], live: list[Live]) -> None:
-        """Put what was said into the tree that the question stands in; the page stays where the visitor has gone."""
-        if self.live is live:
-            self.live = []
-        asked = branch[-1]
-        for i, conversation in enumerate((self.conversation, *self.shelf)):
-            if asked < len(conversation.turns) and conversation.turns[asked] is question:
-                grown, first = self._grown(conversation, asked, live, here=not i)
-                if first is None:
-                    return
-                grown = grown.back_to(first if conversation.current == asked else conversation.current)
-                if i:
-                    self.shelf[i - 1] = grown
-                else:
-                    self.conversation = grown
-                    self.since = branch[live[0].fallen] if live[0].fallen else ROOT
-                return
-
-    def _grown(
-        self, conversation: Conversation, asked: int, live: list[Live], here: bool
-    ) -> tuple[Conversation, int | None]:
-        """The conversation with the answers, and the first one's turn; None where nobody said anything."""
-        first = None
+    def _enter(self, live: list[Live]) -> None:
+        """Put what was said into the tree; the first answer is the one in view."""
+        self.live, first = [], None
         for one in live:
             if not (text := one.reply.text.strip("\n")):
                 continue
-            conversation = conversation.back_to(asked).say("model", text[:MOST_CHARACTERS], one.voice.label)
-            first = conversation.current if first is None else first
-            if here:
-                cost = described(one.reply, one.voice.memory(one.reply.prompt_tokens + one.reply.count))
-                self.costs[conversation.current] = cost | {"finish": one.reply.finish, "cut": one.reply.cut}
-        return conversation, first
+            at = self.conversation.back_to(self._branch[-1])
+            self.conversation = at.say("model", text[:MOST_CHARACTERS], one.voice.label)
+            turn = self.conversation.current
+            first = turn if first is None else first
+            cost = described(one.reply, one.voice.memory(one.reply.prompt_tokens + one.reply.count))
+            self.costs[turn] = cost | {"finish": one.reply.finish, "cut": one.reply.cut}
+        if first is not None:
+            self.conversation = self.conversation.back_to(first)
+            self.since = self._branch[live[0].fallen] if live[0].fallen else ROOT
 
 
 def together(streams: Sequence[Iterator[Answering]]) -> Iterator[tuple[int, Answering]]:

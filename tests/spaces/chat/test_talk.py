@@ -72,6 +72,13 @@ def test_a_run_that_is_overtaken_or_left_keeps_what_was_said(model):
     next(run), next(run)
     run.close()  # the browser left
     assert talk.conversation.turns[-1].role == "model" and not talk.busy
+    talk.again(1)
+    run = talk.answers([Local(model)], Sampling(temperature=1.0, max_new_tokens=50))
+    next(run), next(run)
+    talk.stop()
+    assert not talk.busy and talk.conversation.versions(1) == [1, 2]  # at once
+    list(run)
+    assert len(talk.conversation.turns) == 3
     talk.ask("再来")
     run = talk.answers([Local(model)], Sampling(temperature=1.0, max_new_tokens=50))
     next(run), next(run)

@@ -9,11 +9,11 @@ from spaces.chat.model import WEIGHTS, configuration
 from spaces.chat.tokenizer import CpmTokenizer
 
 
-def tiny(folder: Path, positions: int = 128) -> str:
+def tiny(folder: Path, positions: int = 128, layers: int = 2) -> str:
     """Its path; what it says is nonsense, but hardly ever twice the same."""
     tokenizer = CpmTokenizer(WEIGHTS)
     config = configuration(tokenizer.size, tokenizer.eod_id, "tiny")
-    config.n_positions = positions
+    config.n_positions, config.n_layer = positions, layers
     torch.manual_seed(0)
     GPT2LMHeadModel(config).save_pretrained(folder)
     tokenizer.save(folder)
