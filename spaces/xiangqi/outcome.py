@@ -8,6 +8,7 @@ count) and positions in which neither side has a piece that can cross the river.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from spaces.xiangqi.board import BLACK, CANNON, HORSE, KING, RED, ROOK, SOLDIER
@@ -105,6 +106,13 @@ def repeats(position: Position) -> bool:
     """Whether this position has been on the board before, no capture between."""
     past = _Past(position)
     return any(past.boards[k] == past.boards[0] for k in range(4, past.end + 1, 2))
+
+
+def seen_twice(position: Position) -> set[tuple[int, ...]]:
+    """The boards that, with the same side to move as now, have stood twice since the last capture."""
+    past = _Past(position)
+    count = Counter(tuple(board) for board in past.boards[: past.end + 1 : 2])
+    return {board for board, times in count.items() if times >= FOLD - 1}
 
 
 def _too_quiet(position: Position) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from spaces.xiangqi.board import KING
 from spaces.xiangqi.faithful import PLIES, spell_moves
-from spaces.xiangqi.outcome import outcome, repeats, repetition
+from spaces.xiangqi.outcome import outcome, repeats, repetition, seen_twice
 from spaces.xiangqi.rules import Position, attacked
 from spaces.xiangqi.sight import Sight
 
@@ -181,7 +181,7 @@ class SightedValue:
 
     def values(self, position: Position, moves: list[int]) -> dict[int, float]:
         """From −1 to 1 for the side that makes the move; ±1 and the draws of the rules are exact."""
-        out, leaves, asked = {}, [], []
+        out, most, leaves, twice = {}, {}, [], seen_twice(position)
         for move in moves:
             position.push(move)
             legal = position.legal_moves()
@@ -191,10 +191,22 @@ class SightedValue:
             elif mate_in_one(position, legal) is not None:
                 out[move] = -1.0
             else:
+                most[move] = _repeated(position, legal, twice) if twice else 1.0
                 leaves.append((Leaf(list(position.board), position.turn, [move]), legal))
-                asked.append(move)
             position.pop()
-        return out | {move: -view.value for move, view in zip(asked, self.sight.glance(leaves), strict=True)}
+        views = self.sight.glance(leaves)
+        return out | {move: min(least, -view.value) for (move, least), view in zip(most.items(), views, strict=True)}
+
+
+def _repeated(position: Position, replies: list[int], twice: set[tuple[int, ...]]) -> float:
+    """What is left, −1 … 1, for whoever has just moved, where a reply makes a position of `twice` stand again."""
+    left = 1.0
+    for reply in replies:
+        position.push(reply)
+        if tuple(position.board) in twice and (verdict := repetition(position)) is not None:
+            left = min(left, 0.0 if verdict.winner is None else 1.0 if verdict.winner == position.turn else -1.0)
+        position.pop()
+    return left
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,16 @@ def test_value_knows_repetition():
     assert values[parse_iccs("e1d1")] == -1.0, "perpetual check loses"
 
 
+def test_value_knows_the_reply_that_repeats():
+    """The move itself makes a position for the second time, the reply one for the third: perpetual check loses."""
+    position = Position("3k5/9/9/9/9/9/9/9/4R4/5K3 w")
+    for word in "e1d1 d9e9 d1e1 e9d9 e1d1 d9e9".split():
+        position.push_iccs(word)
+    before, values = position.fen(), SightedValue(Blank()).values(position, position.legal_moves())
+    assert values[parse_iccs("d1e1")] == -1.0 and values[parse_iccs("d1d5")] > -1.0
+    assert position.fen() == before
+
+
 class Fond:
     """A sight with one favourite, which thinks itself ahead."""
 
