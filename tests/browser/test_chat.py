@@ -294,7 +294,7 @@ def test_what_fell_out_of_the_context_stands_above_a_line(visit, narrow):
 def test_a_missing_model_keeps_conversation_and_question(visit, model):
     page = conversation(visit, model)
     ask(page, "你好", 1)
-    page.get_by_text("Model and sampling").click()
+    page.locator("#chat-talk-knobs").get_by_text("Model and sampling").click()
     page.locator("#chat-first textarea, #chat-first input").fill("/no/such/folder")
     page.locator(".ch-talk .composer textarea").fill("还在吗")
     page.locator(".ch-talk .composer textarea").press("Enter")

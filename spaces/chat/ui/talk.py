@@ -244,7 +244,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     talk = gr.State(Talk(), time_to_live=6 * 3600)
     kept = gr.BrowserState("", storage_key="scientific-spaces-chat", secret="not a secret, but it must stay")
     panel = component("talk", view(Talk()), elem_id="chat-talk")
-    with gr.Accordion(tr("模型与抽样", "Model and sampling"), open=False):
+    with gr.Accordion(tr("模型与抽样", "Model and sampling"), open=False, elem_id="chat-talk-knobs"):
         knobs: dict[str, gr.components.Component] = {}
         with gr.Row():
             knobs["model"] = model_knob(default.model, min_width=240, elem_id="chat-first")
