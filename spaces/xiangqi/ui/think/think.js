@@ -44,8 +44,11 @@ window.kx.xiangqiThink ??= (() => {
       parts.push(button(0, kx.pick(game.start), ""));
       game.moves.forEach(({ word, iccs }, i) => {
         if (i === game.left) parts.push(Object.assign(document.createElement("span"), { className: "line", title: kx.pick(game.line) }));
-        if (i % 2 === 0) parts.push(Object.assign(document.createElement("i"), { textContent: `${i / 2 + 1}.` }));
-        parts.push(button(i + 1, kx.pick(word), iccs));
+        const made = button(i + 1, kx.pick(word), iccs);
+        if (i % 2) { parts.push(made); return; }
+        const pair = document.createElement("span"); // a number stays in the line of its move
+        pair.append(Object.assign(document.createElement("i"), { textContent: `${i / 2 + 1}.` }), made);
+        parts.push(pair);
       });
       list.replaceChildren(...parts);
       const here = list.querySelector("[aria-current]");
