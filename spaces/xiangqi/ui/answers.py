@@ -10,6 +10,7 @@ import gradio as gr
 
 from shared.experiment import InputError
 from shared.i18n import tr
+from spaces.xiangqi.game import Game
 from spaces.xiangqi.ui.board import scene
 from spaces.xiangqi.ui.opponents import ME
 from spaces.xiangqi.ui.panel import contents, names
@@ -22,13 +23,20 @@ RUN = QUIET | {"concurrency_limit": 40, "trigger_mode": "multiple"}  # a click d
 def view(table: Table, refused: bool = False) -> list[Any]:
     """What the page shows and keeps: values of the board, the panel, the browser's memory."""
     with table.lock:
-        game, bar = table.game, table.game.nodes[table.game.at].value
+        game = table.game
+        bar = _value(game)
         if (end := game.ending) is not None:
             bar = 0.0 if end.winner is None else 1.0 - 2.0 * end.winner
         mine = end is None and table.seat() == ME
         picture = scene(game.position, table.look, legal=game.legal if mine else (), arrows=table.arrows,
                         names=names(table), bar=bar, busy=table.busy, refused=refused)
         return [picture, contents(table), table.keep()]
+
+
+def _value(game: Game) -> float | None:
+    """Red's expected result as it was last known, at most a move ago: not every player says one."""
+    here = game.nodes[game.at]
+    return game.nodes[here.parent].value if here.value is None and here.parent >= 0 else here.value
 
 
 def complain(error: InputError) -> None:

@@ -32,9 +32,9 @@ TRY = (
       {"do": "new", "who": "red", "gift": "b:horses"})),
 )
 WHO = prose(
-    "**对手是谁。** *只读字符*照原文的做法：读过两万多局棋谱的字符，没见过棋盘，着法按规则挑，概率由它给。"
-    "*看棋盘*每着看一眼棋子和它们的攻守，凭直觉走，不往后算；*＋估值*把每种着法各走一步，比较走后的胜负估计；"
-    "*＋搜索*再往后算一秒（α–β，由模型引导）。都是本项目从人类对局和引擎标注训练的小模型，不是大师；棋力的实测见说明文件里的阶梯表。",
+    "**对手是谁。** “只读字符”照原文的做法：读过两万多局棋谱的字符，没见过棋盘，着法按规则挑，概率由它给。"
+    "“看棋盘”每着看一眼棋子和它们的攻守，凭直觉走，不往后算；“＋估值”把每种着法各走一步，比较走后的胜负估计；"
+    "“＋搜索”再往后算一秒（α–β，由模型引导）。都是本项目从人类对局和引擎标注训练的小模型，不是大师；棋力的实测见说明文件里的阶梯表。",
     """**Who plays.** *The article's* has read some twenty thousand games as letters and never saw a board: the rules
 offer the moves, it gives the probabilities. *Sighted* looks at the pieces and at what bears on what before every move,
 and plays by intuition, without looking ahead; *+ value* makes each move on the board and compares what it expects
