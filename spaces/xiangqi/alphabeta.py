@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -324,12 +325,26 @@ def compile_all() -> None:
     search(table, mind, 2, -MOST, MOST, 1, 1)
 
 
-@cache
 def warm() -> None:
-    """Have everything compiled: once an installation that takes half a minute.
+    """Have everything compiled: once an installation that takes half a minute, and whoever comes meanwhile waits.
 
     It happens in a process of its own, for numba holds Python's lock while it compiles, and leaves a cache on disk.
     """
+    with _warming:
+        _warm()
+
+
+_warming = threading.Lock()
+
+
+@cache
+def _warm() -> None:
     code = "from spaces.xiangqi.alphabeta import compile_all; compile_all()"
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False)
     compile_all()
+
+
+@cache
+def warm_soon() -> None:
+    """Begin to compile beside what else goes on, so that the first search need not wait for it."""
+    threading.Thread(target=warm, daemon=True).start()

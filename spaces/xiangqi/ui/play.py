@@ -12,6 +12,7 @@ import gradio as gr
 from shared.experiment import InputError
 from shared.i18n import prose, tr
 from shared.page import Page, guard
+from spaces.xiangqi.alphabeta import warm_soon
 from spaces.xiangqi.ui import exchange
 from spaces.xiangqi.ui.answers import QUIET, RUN, answered, complain, view
 from spaces.xiangqi.ui.board import board
@@ -76,8 +77,9 @@ def _try(table: Table, events: tuple[dict, ...]) -> Iterator[None]:
 
 
 def on_event(table: Table, kept: Any, event: gr.EventData) -> Iterator[list[Any]]:
-    """An event with whatever data the page sent."""
+    """An event with whatever data the page sent; the search is made ready once somebody plays."""
     yield from act(table, kept, event._data)
+    warm_soon()
 
 
 def recall(table: Table, kept: Any) -> list[Any]:

@@ -1,5 +1,8 @@
 """Alpha–beta finds what there is to find; thinking uses the model, keeps its time, and does not check for ever."""
 
+import threading
+import time
+
 import pytest
 import torch
 
@@ -152,3 +155,15 @@ def test_nodes_are_bound():
     table.state[LIMIT] = 5_000
     search(table, mind, 30, -MOST, MOST, 0, 1)
     assert table.state[NODES] < 7_000
+
+
+def test_two_who_come_at_once_compile_once(monkeypatch):
+    runs = []
+    monkeypatch.setattr(alphabeta.subprocess, "run", lambda *_, **__: (runs.append(1), time.sleep(0.2)))
+    alphabeta._warm.cache_clear()
+    threads = [threading.Thread(target=alphabeta.warm) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert runs == [1]
