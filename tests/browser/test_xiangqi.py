@@ -69,15 +69,13 @@ def test_a_click_moves_at_once_and_greedy_answers(visit):
     page.mouse.click(*page.evaluate(POINT, "h2"))
     assert page.locator(".hints .dot").count() == 11 and page.locator(".hints .take").count() == 1
     held = []
-    page.route("**/queue/join*", held.append)
+    page.route("**/queue/join*", lambda route: held.append(route))  # answers nothing yet
     page.mouse.click(*page.evaluate(POINT, "e2"))
     drawn = page.locator("#xiangqi-board .piece").last.evaluate("node => node.style.transform")
     assert drawn == "translate(40px, 70px)"  # e2, before the server has heard of it
     while not held:
         page.wait_for_timeout(50)
-    page.unroute("**/queue/join*")
-    for route in held:
-        route.continue_()
+    page.unroute("**/queue/join*")  # lets what was held go on
     assert plies(page, 2)[0] == "C2=5"
     status(page, "Red to move")
     press(page, "Undo")
