@@ -29,14 +29,10 @@ from shared.theme import page as look
 SLUGS = ("simsiam", "aquarium", "attention", "gradient_flow", "xiangqi")
 TITLE = tr("科学空间 · 活的文章", "Scientific Spaces, alive")
 MOTTO = tr("把文章里的论证变成能动手的实验", "Articles that you can experiment with")
-LATER = {  # the front page's other articles, by archive number, until their tabs exist
-    7961: tr("没有过滤器的鱼缸", "A fish tank without a filter"),
-    7947: tr("位置编码的层次分解：读到 262,144", "Positions decomposed: reading 262,144 tokens"),
-    7921: tr("Performer：线性注意力", "Performer: linear attention"),
-    7912: tr("与 CPM 对话", "Chatting with CPM"),
-    7888: tr("RNN 里的梯度", "Gradients in RNNs"),
-    7877: tr("会下象棋的 GPT", "A GPT that plays xiangqi"),
-}
+LATER = (  # the front page's other articles, until their tabs exist
+    tr("位置编码的层次分解：读到 262,144", "Positions decomposed: reading 262,144 tokens"),
+    tr("与 CPM 对话", "Chatting with CPM"),
+)
 SHARE_HOST = ("api.gradio.app", 443)
 
 
@@ -86,8 +82,7 @@ def contents(experiments: list[Experiment]) -> None:
     )
     later = "".join(
         f'<div class="kx-card later"><strong>{title}</strong><em>{tr("尚未上线", "not here yet")}</em></div>'
-        for archive, title in LATER.items()
-        if archive not in {e.archive for e in experiments}
+        for title in LATER
     )
     gr.HTML(f'<nav class="kx-contents">{cards}{later}</nav>')
 

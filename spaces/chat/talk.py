@@ -48,7 +48,7 @@ class Talk:
         self._branch: list[int] = []
         """The turns that are being answered."""
         self.costs: dict[int, dict[str, Any]] = {}
-        """Of answers given in this session, by turn."""
+        """Of answers given since the page was opened, by turn."""
         self.since = ROOT
         """The first turn that the last answer still saw; ROOT: all."""
         self.fresh, self.turn = True, 0
@@ -76,7 +76,7 @@ class Talk:
             return json.dumps({"version": VERSION, "conversations": kept}, ensure_ascii=False)
 
     def recall(self, kept: object) -> None:
-        """Take up what `keep` wrote, unless this session is in use; InputError where it is damaged."""
+        """Take up what `keep` wrote, unless there is a conversation already; InputError where it is damaged."""
         with self.lock:
             if not self.fresh or not kept:
                 return

@@ -7,12 +7,9 @@ from urllib.parse import unquote
 
 import pytest
 
-import app
-
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(240),
-    pytest.mark.skipif("aquarium" not in app.SLUGS, reason="the page has no aquarium tab yet"),
 ]
 PIPES, NITROGEN, VERDICT, MINE = (f"?tab=aquarium&view={view}" for view in ("pipes", "nitrogen", "verdict", "mine"))
 READINGS = "day,ammonia,nitrite,nitrate\n0,0.2,0,1\n4,2.2,0.1,1\n8,4.1,0.5,1\n12,1.3,5,2\n16,0.1,4.2,6\n"

@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-import app
 from spaces.xiangqi.board import iccs
 from spaces.xiangqi.notation import parse_notation
 from spaces.xiangqi.prover import Prover
@@ -14,12 +13,10 @@ from spaces.xiangqi.record import play
 from spaces.xiangqi.rules import Position
 from spaces.xiangqi.search import Thinking
 from spaces.xiangqi.studies import studies
-from spaces.xiangqi.ui.opponents import missing
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(240),
-    pytest.mark.skipif("xiangqi" not in app.SLUGS, reason="the xiangqi tab is not among app.SLUGS yet"),
 ]
 TAB = "?tab=xiangqi"
 BOTH = "&black=me"
@@ -241,7 +238,6 @@ def play_to_the_end(page, position: Position, choose, most: int) -> Position:
     raise AssertionError(f"no mate in {most} moves: {position.fen()}")
 
 
-@pytest.mark.skipif(missing("sighted") is not None, reason="weights/sighted is missing")
 def test_a_mate_by_clicks_against_sighted(visit):
     study = next(s for s in studies() if s.mate == 3)
     page = open_table(visit, f"&black=sighted&fen={study.fen.replace(' ', '+')}")
@@ -257,7 +253,6 @@ def fastest(position: Position, most: int) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(missing("sighted") is not None, reason="weights/sighted is missing")
 def test_a_whole_game_from_the_start_against_sighted(visit):
     """Red thinks in this process, without the model; the game ends in mate, on the page as here."""
     page = open_table(visit, "&black=sighted")
@@ -315,7 +310,6 @@ def test_a_study_is_solved_and_ticked(visit):
     page.locator(f"#studies-list .done[data-n='{number}']").wait_for()
 
 
-@pytest.mark.skipif(missing("thinking") is not None, reason="weights/sighted is missing")
 def test_a_review_names_the_blunder_and_stops(visit):
     """Red gives a rook for nothing."""
     page = open_table(visit, BOTH + "&moves=h2e2+h9g7+i0i1+i9h9+i1h1+b9c7+h1h7+h9h7")

@@ -7,13 +7,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-import app
 from spaces.xiangqi.weights import WEIGHTS
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(300),
-    pytest.mark.skipif("xiangqi" not in app.SLUGS, reason="the xiangqi tab is not among app.SLUGS yet"),
     pytest.mark.skipif(not (WEIGHTS / "faithful").is_dir(), reason="the weights do not ship yet"),
 ]
 VIEW = "?tab=xiangqi&view=think"
