@@ -124,13 +124,14 @@ class Latest:
     def __deepcopy__(self, memo) -> Latest:
         return Latest()  # gradio copies a State's first value for each session
 
-    def only(self, run: Generator) -> Iterator:
-        """The results of a run, until another begins."""
+    def only(self, run: Generator, parting: Any = None) -> Iterator:
+        """The results of a run; once another begins, `parting` and no more."""
         self._number += 1
         mine = self._number
         with closing(run):
             for result in run:
                 if self._number != mine:
+                    yield parting
                     return
                 yield result
 

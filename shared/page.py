@@ -275,6 +275,7 @@ def latest(function: Callable) -> Callable:
     """A generator function after one more argument, a visitor's `Latest`: a newer run ends the older ones."""
 
     def stream(runs: Latest, *values):
-        yield from runs.only(function(*values))
+        # gradio sends a generator's last result once more when it ends: an older run's would cover the newer one's
+        yield from runs.only(function(*values), parting=gr.skip())
 
     return stream

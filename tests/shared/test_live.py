@@ -107,9 +107,9 @@ def test_a_newer_run_ends_the_older_ones():
         finally:
             ended.append(name)
 
-    first = latest.only(count("first"))
+    first = latest.only(count("first"), parting="parting")
     assert [next(first), next(first)] == [0, 1]
     second = latest.only(count("second"))
     assert next(second) == 0
-    assert list(first) == [] and ended == ["first"]
+    assert list(first) == ["parting"] and ended == ["first"]
     assert list(second) == list(range(1, 10))

@@ -8,7 +8,8 @@ import gradio as gr
 import pytest
 
 from shared.experiment import InputError
-from shared.page import Page, guard, restore_from_link, slider
+from shared.live import Latest
+from shared.page import Page, guard, latest, restore_from_link, slider
 
 
 def bad(value):
@@ -45,6 +46,15 @@ def test_guard_keeps_what_a_stream_has_yielded():
 def test_guard_hides_no_other_exception():
     with pytest.raises(ZeroDivisionError):
         guard(lambda: 1 / 0)()
+
+
+def test_an_older_run_changes_nothing_more():
+    """gradio sends the last result of a generator a second time when that ends: it must not be a picture."""
+    runs, count = Latest(), latest(lambda name: ((name, step) for step in range(3)))
+    old = count(runs, "old")
+    assert next(old) == ("old", 0)
+    assert list(count(runs, "new"))[-1] == ("new", 2)
+    assert list(old) == [gr.skip()]
 
 
 def test_a_view_without_a_knob_for_a_setting_is_refused():

@@ -121,6 +121,6 @@ def build(page: Page, tabs: gr.Tabs) -> None:
 def linked(runs: Latest, *values) -> Iterator[list[Any]]:
     """What a link asks for; without a model nothing."""
     if values[1] or not voices.obstacle():
-        yield from runs.only(show(*values))
+        yield from latest(show)(runs, *values)
     else:
         yield [gr.skip()] * 6

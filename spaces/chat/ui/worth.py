@@ -130,6 +130,6 @@ def build(page: Page, tabs: gr.Tabs) -> None:
 def only_asked(runs: Latest, *values) -> Iterator[list[Any]]:
     """What a link asks for; a bare link to the view waits for its button."""
     if from_values(Weighing, values).prompt.strip() and (values[2] or not voices.obstacle()):
-        yield from runs.only(show(*values))
+        yield from latest(show)(runs, *values)
     else:
         yield [gr.skip()] * 5

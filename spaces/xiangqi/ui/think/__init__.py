@@ -49,9 +49,9 @@ class Runs(Latest):
     def __deepcopy__(self, memo) -> Runs:
         return Runs()
 
-    def only(self, run: Generator) -> Iterator:
+    def only(self, run: Generator, parting: Any = None) -> Iterator:
         self.begun = True
-        yield from super().only(run)
+        yield from super().only(run, parting)
 
 
 @dataclass
