@@ -16,7 +16,6 @@ import argparse
 import json
 import shutil
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +23,7 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 
-from shared.accelerator import keep_memory
+from shared.accelerator import clock, keep_memory
 from spaces.xiangqi.batches import Corpus
 from spaces.xiangqi.data import read_games, unpack
 from spaces.xiangqi.optim import optimizers
@@ -42,7 +41,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--packed", type=Path, help="the folder of `data --pack`, instead of --data")
     parser.add_argument("--out", type=Path, default=Path("runs/xiangqi"))
     parser.add_argument("--checkpoint", type=Path, help="default: OUT/checkpoint")
-    parser.add_argument("--minutes", type=float, default=60, help="of this stretch, all included")
+    parser.add_argument("--minutes", type=float, default=60, help="of this stretch; processor time on a CPU")
     parser.add_argument("--cooldown-minutes", type=float, default=0, help="of them, with the rate falling to zero")
     parser.add_argument("--share", type=float, default=0.8, help="of the minutes, for sighted when training both")
     parser.add_argument("--from", dest="start", type=Path, help="a folder with MODEL/ to begin from, weights alone")
@@ -71,7 +70,7 @@ class Log:
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, **figures) -> None:
-        line = json.dumps({"minutes": round((time.monotonic() - self.begun) / 60, 2)} | figures)
+        line = json.dumps({"minutes": round((clock() - self.begun) / 60, 2)} | figures)
         print(line, flush=True)
         with self.path.open("a") as file:
             file.write(line + "\n")
@@ -145,7 +144,7 @@ def train(task, seconds: float, args: argparse.Namespace, accelerator: Accelerat
     if args.compile:
         task.compile()
     ready, *optims = accelerator.prepare(task, *optims)
-    now = logged = time.monotonic()
+    now = logged = clock()
     end, earlier, begun = now + seconds, state["seconds"], now
     next_eval, next_save = now + LOG_SECONDS, now + 60 * args.save_minutes
     sums, steps, ended = {}, 0, Ended()
@@ -154,20 +153,20 @@ def train(task, seconds: float, args: argparse.Namespace, accelerator: Accelerat
         figures = train_step(task, ready, optims, lr, accelerator)
         sums = {key: sums.get(key, 0) + value for key, value in figures.items()}
         average.update(state["step"])
-        now, steps = time.monotonic(), steps + 1
+        now, steps = clock(), steps + 1
         state |= {"step": state["step"] + 1, "seconds": earlier + now - begun}
         if now > logged + LOG_SECONDS:
             means = {key: round(value.item() / steps, 4) for key, value in sums.items()}
-            pace = (time.monotonic() - logged) / steps
+            pace = (clock() - logged) / steps
             log(model=task.name, step=state["step"], lr=round(lr, 6), seconds_a_step=round(pace, 4), **means)
-            sums, steps, logged = {}, 0, time.monotonic()
+            sums, steps, logged = {}, 0, clock()
         if now > next_eval:
             evaluate(task, average, accelerator, args, state, log)
-            logged = time.monotonic()
+            logged = clock()
             next_eval, sums, steps = logged + 60 * args.eval_minutes, {}, 0
         if now > next_save:
             save_checkpoint(folder, task, optims, average, state)
-            next_save = time.monotonic() + 60 * args.save_minutes
+            next_save = clock() + 60 * args.save_minutes
     evaluate(task, average, accelerator, args, state, log)
     save_checkpoint(folder, task, optims, average, state)
     log(model=task.name, step=state["step"], best_score=state["best"], report=task.report())
@@ -232,7 +231,7 @@ def corpora(args: argparse.Namespace, device: torch.device) -> dict[str, Corpus]
 
 
 def main() -> None:
-    begun, args = time.monotonic(), arguments()
+    begun, args = clock(), arguments()
     keep_memory()
     torch.set_flush_denormal(True)
     accelerator = Accelerator(mixed_precision=args.precision)
@@ -256,7 +255,7 @@ def main() -> None:
             task = FaithfulTask(model, data["human"], args.games)
         task.prepare_validation(data["human_unseen"], data["labelled_unseen"], args.validation_windows)
         share = args.share if len(names) == 2 and name == "sighted" else 1.0
-        remaining = args.minutes * 60 * share - (time.monotonic() - begun)
+        remaining = args.minutes * 60 * share - (clock() - begun)
         log(model=name, parameters=sum(p.numel() for p in model.parameters()), seconds=round(remaining))
         train(task, remaining, args, accelerator, log)
     log(done=True)
