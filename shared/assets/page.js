@@ -118,6 +118,36 @@
     setTimeout(() => box.remove(), 4000);
   };
 
+  // ---- what the scripts of shared/component.py build with
+  const node = (tag, kind, text, parent) => {
+    const made = document.createElement(tag);
+    if (kind) made.className = kind;
+    if (text) made.textContent = text;
+    parent?.append(made);
+    return made;
+  };
+  const button = (kind, text, parent, click) => {
+    const made = node("button", kind, text, parent);
+    made.type = "button";
+    made.addEventListener("click", click);
+    return made;
+  };
+  const reader = (props, watch, draw) => { // draw(value, before), the newest value only
+    let value = null;
+    const read = () => {
+      let next = null;
+      try { next = JSON.parse(props.value || "null"); } catch { return; }
+      if (!next || (value && next.serial <= value.serial)) return; // overtaken on the way
+      const before = value;
+      value = next;
+      draw(value, before);
+    };
+    watch("value", read);
+    read();
+  };
+  const tr = (zh, en) => zh + SEPARATOR + en; // the observer above shows the half that the visitor chose
+  kx.parts = { tr, node, button, reader };
+
   document.addEventListener("keydown", (event) => { // arrow keys between tabs, as everywhere
     const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key], tab = event.target.closest?.("[role=tab]");
     if (!way || !tab) return;

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from shared.component import packed
 from shared.experiment import InputError, from_values
 from shared.i18n import prose, tr
 from shared.page import Page as Canvas
@@ -19,7 +20,7 @@ from spaces.chat.examples import ALL, ARTICLE, MORE
 from spaces.chat.notebook import Branch, Notebook, Page, branches, marks
 from spaces.chat.settings import LONGEST_LINK, Writing
 from spaces.chat.stream import Tokenizer
-from spaces.chat.ui.component import component, packed
+from spaces.chat.ui.component import component
 from spaces.chat.ui.knobs import QUIET, RUN, absent, complain, deed, found, model_knob, sampling_knobs, text_of, whole
 
 LONG = 20_000  # characters of a prompt that always travels back to the page

@@ -1,33 +1,6 @@
 // What the chat's components share.
 window.kx.chat ??= (() => {
-  const SEPARATOR = "\u2063";
-  const tr = (zh, en) => zh + SEPARATOR + en; // page.js shows the half that the visitor chose
-  const node = (tag, kind, text, parent) => {
-    const made = document.createElement(tag);
-    if (kind) made.className = kind;
-    if (text) made.textContent = text;
-    parent?.append(made);
-    return made;
-  };
-  const button = (kind, text, parent, click) => {
-    const made = node("button", kind, text, parent);
-    made.type = "button";
-    made.addEventListener("click", click);
-    return made;
-  };
-  const reader = (props, watch, draw) => { // draw(value, before), the newest value only
-    let value = null;
-    const read = () => {
-      let next = null;
-      try { next = JSON.parse(props.value || "null"); } catch { return; }
-      if (!next || (value && next.serial <= value.serial)) return; // overtaken on the way
-      const before = value;
-      value = next;
-      draw(value, before);
-    };
-    watch("value", read);
-    read();
-  };
+  const { tr } = window.kx.parts;
   const percent = (p) => (p >= 0.0995 ? `${Math.round(100 * p)} %` : p >= 0.001 ? `${(100 * p).toPrecision(2)} %` : "< 0.1 %");
   const visible = (text) => text.replace(/\n/g, "↵").replace(/^ | $/g, "␣") || "∅";
   const bytes = (n) => (n >= 1e9 ? `${(n / 1e9).toFixed(2)} GB` : n >= 1e6 ? `${(n / 1e6).toFixed(1)} MB` : `${Math.round(n / 1e3)} kB`);
@@ -40,5 +13,5 @@ window.kx.chat ??= (() => {
     if (c.weights) add(`内存：权重 ${bytes(c.weights)} ＋ 缓存 ${bytes(c.cache)}`, `memory: weights ${bytes(c.weights)} + cache ${bytes(c.cache)}`);
     return tr(both.slice(1).map((b) => b[0]).join(" · "), both.slice(1).map((b) => b[1]).join(" · "));
   };
-  return { tr, node, button, reader, percent, visible, cost };
+  return { ...window.kx.parts, percent, visible, cost };
 })();

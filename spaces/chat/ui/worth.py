@@ -9,13 +9,14 @@ from typing import Any
 import gradio as gr
 
 from shared import page as parts
+from shared.component import packed
 from shared.experiment import InputError, from_values
 from shared.i18n import prose, tr
 from shared.live import Latest
 from shared.page import Page, guard, latest
 from spaces.chat import voices, weighing_figures
 from spaces.chat.examples import ALL
-from spaces.chat.ui.component import component, packed
+from spaces.chat.ui.component import component
 from spaces.chat.ui.knobs import QUIET, RUN, absent, deed, found, model_knob, whole
 from spaces.chat.weighing import Weighed, Weighing, weigh
 

@@ -9,15 +9,13 @@ The page draws a move before the server has seen it; whatever scene comes next i
 
 from __future__ import annotations
 
-import itertools
-import json
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import gradio as gr
 
+from shared.component import component, packed
 from spaces.xiangqi.board import KINDS, MOVE_FROM, MOVE_TO, SQUARE_NAMES, iccs
 from spaces.xiangqi.rules import Position
 
@@ -28,7 +26,6 @@ TEMPLATE = """<div class="xq">
 <svg class="xq-board" tabindex="0" role="application" xmlns="http://www.w3.org/2000/svg"></svg></div>
 <div class="xq-strip" data-end="bottom"></div><p class="xq-heard" aria-live="polite"></p></div>"""
 SIDES = ("w", "b")
-_serial = itertools.count(time.time_ns() // 1_000_000)  # rises across restarts: a page drops what it has overtaken
 
 
 @dataclass(frozen=True)
@@ -51,21 +48,9 @@ class Look:
     sound: bool = True
 
 
-def component(script: str, style: str, template: str, call: str, value: str, **options) -> gr.HTML:
-    """A gr.HTML drawn by a script of this folder: `call`, if any, starts it on (element, props, trigger, watch)."""
-    code = (FOLDER / script).read_text("utf-8") + (f"\n{call}(element, props, trigger, watch);" if call else "")
-    css = (FOLDER / style).read_text("utf-8")
-    return gr.HTML(value, html_template=template, css_template=css, js_on_load=code, apply_default_css=False, **options)
-
-
 def board(value: str, **options) -> gr.HTML:
     """The board, showing a `scene`; it has a `move` event."""
-    return component("board.js", "board.css", TEMPLATE, "kx.xiangqi.board", value, **options)
-
-
-def serial() -> int:
-    """A number higher than any before."""
-    return next(_serial)
+    return component(FOLDER, "board.js", "board.css", TEMPLATE, "kx.xiangqi.board", value, **options)
 
 
 def letters(pieces: Iterable[int]) -> str:
@@ -109,10 +94,9 @@ def scene(
     −1 … 1. busy: the side that is thinking, "w", "b" or "". refused: the move just asked for was.
     """
     last = iccs(position.moves[-1]) if position.moves else ""
-    value = {
-        "serial": serial(), "board": letters(position.board), "turn": SIDES[position.turn], "legal": targets(legal),
+    return packed({
+        "board": letters(position.board), "turn": SIDES[position.turn], "legal": targets(legal),
         "last": last, "check": SQUARE_NAMES[position.kings[position.turn]] if position.in_check() else "",
         "arrows": [asdict(arrow) for arrow in arrows], "fade": dict(fade or {}), "taken": taken_by(position),
         "names": dict(names or {}), "bar": bar, "busy": busy, "refused": refused, **asdict(look or Look()),
-    }
-    return json.dumps(value, ensure_ascii=False)
+    })

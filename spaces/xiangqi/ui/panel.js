@@ -1,7 +1,6 @@
 // The panel beside the board: draws the value of ui/panel.py; every button asks the server by triggering "act".
 window.kx.xiangqiPanel ??= (() => {
-  const kx = window.kx, SEPARATOR = "\u2063";
-  const tr = (zh, en) => zh + SEPARATOR + en; // page.js shows the half that the visitor chose
+  const kx = window.kx, { tr, node, reader } = kx.parts;
   const ICONS = { // strokes in a box of 24
     undo: "M9 5 4 10l5 5M4 10h10a5 5 0 0 1 0 10h-3", redo: "m15 5 5 5-5 5M20 10H10a5 5 0 0 0 0 10h3",
     hint: "M9 18h6M10 21h4M8.5 15a6 6 0 1 1 7 0v1h-7z", resign: "M6 21V4M6 5h11l-2.5 3.5L17 12H6",
@@ -14,13 +13,6 @@ window.kx.xiangqiPanel ??= (() => {
     undo: tr("悔棋", "Undo"), redo: tr("重走", "Redo"), hint: tr("提示", "Hint"), resign: tr("认输", "Resign"), run: tr("走", "Go"),
     pause: tr("暂停", "Pause"), step: tr("走一步", "Step"), flip: tr("翻转", "Flip"), sound: tr("声音", "Sound"), western: tr("西式", "Western"),
     coordinates: tr("坐标", "Labels"), first: tr("回到开局", "To the start"), last: tr("到最后一着", "To the end"),
-  };
-  const node = (tag, kind, text, parent) => {
-    const made = document.createElement(tag);
-    if (kind) made.className = kind;
-    if (text) made.textContent = text;
-    parent?.append(made);
-    return made;
   };
   const icon = (key) => `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="${ICONS[key]}"/></svg>`;
 
@@ -170,16 +162,11 @@ window.kx.xiangqiPanel ??= (() => {
       const made = event.target.closest("[data-node]");
       if (made) ask({ do: "travel", node: +made.dataset.node });
     });
-    const read = () => {
-      let next = null;
-      try { next = JSON.parse(props.value || "null"); } catch { return; }
-      if (!next || (value && next.serial <= value.serial)) return; // overtaken on the way
+    reader(props, watch, (next) => {
       value = next;
       if (status.dataset.said !== value.status) { status.dataset.said = value.status; status.textContent = value.status; }
       root.classList.toggle("over", value.over);
       fill(); toolbar(); rows(); graph();
-    };
-    watch("value", read);
-    read();
+    });
   };
 })();

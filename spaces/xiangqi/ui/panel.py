@@ -5,14 +5,14 @@ One JSON value like the board's; every button triggers `act` with {"do": …}, w
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import gradio as gr
 
+from shared.component import component, packed
 from shared.i18n import tr
 from spaces.xiangqi.board import BLACK, RED
-from spaces.xiangqi.ui.board import SIDES, component, serial
+from spaces.xiangqi.ui.board import FOLDER, SIDES
 from spaces.xiangqi.ui.opponents import ME, NAMES, listed
 from spaces.xiangqi.ui.table import Table
 
@@ -25,7 +25,8 @@ GIFTS = {
 
 def panel(value: str, **options) -> gr.HTML:
     """The panel; it has an `act` event."""
-    return component("panel.js", "panel.css", '<div class="xq-panel"></div>', "kx.xiangqiPanel", value, **options)
+    template = '<div class="xq-panel"></div>'
+    return component(FOLDER, "panel.js", "panel.css", template, "kx.xiangqiPanel", value, **options)
 
 
 def names(table: Table) -> dict[str, str]:
@@ -80,8 +81,8 @@ def contents(table: Table) -> str:
     gifts = [[f"{SIDES[side]}:{key}", tr(f"{COLOURS[side][0]}{zh}{also}", f"{COLOURS[side][1]} gives {en}{too}")]
              for side, also, too in ((RED, "", ""), (BLACK, "兼让先", " and the move"))
              for key, (zh, en) in GIFTS.items()]
-    value = {
-        "serial": serial(), "status": status(table), "over": over, "players": listed(), "gifts": gifts,
+    return packed({
+        "status": status(table), "over": over, "players": listed(), "gifts": gifts,
         "seats": dict(zip(SIDES, table.seats, strict=True)), "line": rows, "at": game.at,
         "first": game.position.first_ply, "values": [game.nodes[n].value for n in (0, *line)],
         "can": {"undo": game.at > 0 or bool(game.resigned), "redo": bool(line) and game.at != line[-1],
@@ -89,5 +90,4 @@ def contents(table: Table) -> str:
                 "step": waiting and not over},
         "shelf": [shelved(one) for one in table.shelf],
         "running": table.running or bool(table.busy), **asdict(table.look),
-    }
-    return json.dumps(value, ensure_ascii=False)
+    })

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from shared.component import component
 from shared.experiment import InputError
 from shared.i18n import prose, tr
 from shared.page import Page, guard, verdict
@@ -16,7 +17,7 @@ from spaces.xiangqi.notation import FACES, NUMERALS, chinese, wxf
 from spaces.xiangqi.record import play
 from spaces.xiangqi.studies import Study, answer, by_number, key, moves_of, studies
 from spaces.xiangqi.ui.answers import QUIET, answered, complain
-from spaces.xiangqi.ui.board import Arrow, board, component, scene
+from spaces.xiangqi.ui.board import FOLDER, Arrow, board, scene
 from spaces.xiangqi.ui.table import Table
 
 ALL = "all"
@@ -219,7 +220,7 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, table: gr.State, kept: gr.Brow
                 level = gr.Radio([(tr("全部", "all"), ALL), *LEVELS], value=ALL, label=tr("难度", "Difficulty"),
                                  elem_id="studies-level")
                 hide = gr.Checkbox(False, label=tr("只看未解的", "unsolved only"), elem_id="studies-hide")
-            chips = component("studies.js", "studies.css", "${value}", "", first[2], elem_id="studies-list")
+            chips = component(FOLDER, "studies.js", "studies.css", "${value}", "", first[2], elem_id="studies-list")
     with gr.Accordion(tr("这些残局从哪里来", "Where the studies come from"), open=False):
         gr.Markdown(EXPLANATION)
     number = gr.Number(1, precision=0, visible=False)

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import gradio as gr
 
+from shared.component import component
 from shared.i18n import tr
 from spaces.xiangqi.board import SQUARE_NAMES, iccs
 from spaces.xiangqi.notation import chinese, wxf
 from spaces.xiangqi.rules import Position
-from spaces.xiangqi.ui.board import TEMPLATE, Arrow, Look, component, letters, scene
+from spaces.xiangqi.ui.board import FOLDER, TEMPLATE, Arrow, Look, letters, scene
 from spaces.xiangqi.voices import Saying
 
-FOLDER = Path(__file__).parent
-SCRIPT = (FOLDER / "think.js").read_text("utf-8")
 LOOK = Look(sound=False)
 ARROWS, LEAST = 4, 0.03
 """So many likely moves are drawn, if they are at least so likely."""
@@ -36,8 +34,8 @@ class Mark:
 
 def picture_board(value: str, **options) -> gr.HTML:
     """A board to look at, showing a `picture`."""
-    call = f"{SCRIPT}\n;((e, p, t, w) => {{ kx.xiangqi.board(e, p, t, w); kx.xiangqiThink.marks(e, p, w); }})"
-    return component("board.js", "board.css", TEMPLATE, call, value, **options)
+    start = "((e, p, t, w) => { kx.xiangqi.board(e, p, t, w); kx.xiangqiThink.marks(e, p, w); })"
+    return component(FOLDER, "board.js think/think.js", "board.css", TEMPLATE, start, value, **options)
 
 
 def picture(position: Position, arrows: Sequence[Arrow] = (), fade: Mapping[int, float] | None = None,
@@ -64,10 +62,8 @@ def spoken(position: Position, move: int) -> str:
 
 def strip(value: str, **options) -> gr.HTML:
     """The game's moves as buttons; its `pick` event has the ply as x."""
-    return gr.HTML(
-        value, html_template='<div class="xt-moves" role="group"></div>', apply_default_css=False,
-        css_template=(FOLDER / "think.css").read_text("utf-8"),
-        js_on_load=f"{SCRIPT}\nkx.xiangqiThink.strip(element, props, trigger, watch) /* 'pick' */", **options)
+    return component(FOLDER, "think/think.js", "think/think.css", '<div class="xt-moves" role="group"></div>',
+                     "kx.xiangqiThink.strip", value, **options)
 
 
 def moves_of(line: tuple[int, ...], at: int, left: int) -> str:
