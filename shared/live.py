@@ -14,6 +14,7 @@ from contextlib import closing
 from typing import Any
 
 SLICE = 0.25  # seconds of computing between two pictures: about four a second
+PAUSE = 0.5  # seconds between two reports: a browser on a busy machine cannot draw ten a second, they pile up
 LONGEST = 1800  # seconds of computing that one run may take
 
 
@@ -137,7 +138,7 @@ class Latest:
 
 
 def watched(work: Callable[[Callable[[float], None]], Any]) -> Iterator[tuple[float, Any]]:
-    """Run work(report) in a thread: yields (share done, None) ten times a second, at last (1.0, what it returned).
+    """Run work(report) in a thread: yields (share done, None) every PAUSE, at last (1.0, what it returned).
 
     If nobody reads on, the next report raises in the thread, so that work that reports often ends soon.
     """
@@ -153,7 +154,7 @@ def watched(work: Callable[[Callable[[float], None]], Any]) -> Iterator[tuple[fl
         try:
             while True:
                 try:
-                    yield 1.0, future.result(timeout=0.1)
+                    yield 1.0, future.result(timeout=PAUSE)
                     return
                 except TimeoutError:
                     if future.done():  # the work's own timeout, not ours

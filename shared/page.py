@@ -271,6 +271,13 @@ def _ignored(errors: Sequence[InputError]) -> str:
     return f'<div class="kx-link-note" role="status">{said}</div>'
 
 
+def halt(*runs: Latest) -> str:
+    """End a visitor's runs at their next result, also those that a link began; what the status says then."""
+    for run in runs:
+        list(run.only(nothing for nothing in ()))
+    return tr("已停止。", "Stopped.")
+
+
 def latest(function: Callable) -> Callable:
     """A generator function after one more argument, a visitor's `Latest`: a newer run ends the older ones."""
 

@@ -63,7 +63,7 @@ def test_watched_work_tells_how_far_it_is_and_returns():
     def work(report):
         for share in (0.25, 0.5, 0.75):
             report(share)
-            time.sleep(0.15)
+            time.sleep(0.7)
         return "done"
 
     seen = list(watched(work))

@@ -15,7 +15,7 @@ from shared import page as parts
 from shared.experiment import from_values
 from shared.i18n import markup, prose, tr
 from shared.live import Latest, watched
-from shared.page import Page, guard, knob_value, latest
+from shared.page import Page, guard, halt, knob_value, latest
 from spaces.aquarium import keeper_figures as figures
 from spaces.aquarium import tables
 from spaces.aquarium.fit import FREE, Band, Fit, band, fit, spoken
@@ -28,8 +28,6 @@ from spaces.aquarium.ui.knobs import QUIET, RUN, buttons, controls, day_zero, in
 
 FITTED, BANDED = 0.5, 0.65
 """Shares of the work at which the fit and its band are done."""
-EVERY = 0.3
-"""Seconds between two reports of a fit."""
 UNIT_CHOICES = [
     (tr("氮：NH₄-N、NO₂-N、NO₃-N", "nitrogen: NH₄-N, NO₂-N, NO₃-N"), "n"),
     (tr("整个离子：NH₄⁺、NO₂⁻、NO₃⁻（多数家用试剂）", "the whole ion: NH₄⁺, NO₂⁻, NO₃⁻ (most kits)"), "ion"),
@@ -113,12 +111,10 @@ def answer(text: str | None, *values) -> Iterator[list]:
     """Progress, then every picture, table and download."""
     mine = from_values(Mine, values)
     readings = read(text, mine.unit) if text and text.strip() else None
-    began = last = time.monotonic()
+    began = time.monotonic()
     for share, found in watched(lambda report: work(mine, readings, report)):
-        now = time.monotonic()
-        if found is None and now - last > EVERY:
-            last = now
-            yield [gr.skip()] * 8 + [parts.progress(share, _busy(share, now - began, readings))]
+        if found is None:
+            yield [gr.skip()] * 8 + [parts.progress(share, _busy(share, time.monotonic() - began, readings))]
     yield [*shown(found), ""]
 
 
@@ -258,12 +254,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         button.click(lambda: "", None, readings, **QUIET)
     runs += presets(made[len(EXAMPLES) :], TRY, Mine, view, planning)
     gr.on([k.input for k in (readings, *order)], lambda: CHANGED, None, status, **QUIET)
-    stop.click(None, cancels=runs, api_visibility="private").then(halted, [latest_run], status, **QUIET)
-
-
-def halted(runs: Latest) -> str:
-    """End whatever run is under way, and say so."""
-    return next(runs.only(said for said in (tr("已停止。", "Stopped."),)))
+    stop.click(halt, [latest_run], status, cancels=runs, **QUIET)
 
 
 def _readings() -> tuple[gr.Textbox, gr.File]:

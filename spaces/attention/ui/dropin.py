@@ -10,7 +10,7 @@ import gradio as gr
 from shared import page as parts
 from shared.experiment import InputError, from_values
 from shared.i18n import markup, pick, prose, tr
-from shared.live import Training
+from shared.live import Training, watched
 from shared.page import Page, guard, knob_value
 from shared.random_features import DRAWS
 from spaces.attention import dropin_figures as figures
@@ -18,7 +18,7 @@ from spaces.attention.dropin import LIMITS, SCRATCH, Dropin, advance, damage, st
 from spaces.attention.dropin_figures import NAMES
 from spaces.attention.tasks import TASKS
 from spaces.attention.ui.names import DRAWS as DRAW_NAMES
-from spaces.attention.ui.names import RUN, calm, options
+from spaces.attention.ui.names import RUN, options
 
 TASK_NAMES = {
     "recall": tr("联想记忆（注意力要很尖）", "associative recall (sharp attention)"),
@@ -115,7 +115,7 @@ def broken(run: Training) -> Iterator[list]:
     if not run.started:
         raise InputError("start", "请先训练。", "train first.")
     state = run.state
-    for share, found in calm(lambda report: damage(state, report)):
+    for share, found in watched(lambda report: damage(state, report)):
         if found is None:
             yield [gr.skip(), parts.progress(share, tr(f"正在逐个换 {share:.0%}", f"swapping {share:.0%}"))]
     yield [figures.damage_figure(found, state.settings.task), ""]

@@ -13,11 +13,11 @@ from shared import page as parts
 from shared.experiment import from_values
 from shared.i18n import markup, pick, prose, tr
 from shared.live import Latest
-from shared.page import Page, guard, knob_value, latest
+from shared.page import Page, guard, halt, knob_value, latest
 from spaces.attention import pay_figures as figures
 from spaces.attention.pay import LIMITS, Pay, Row, crossover, disturbed, measure
 from spaces.attention.pay_figures import NAMES, rounded
-from spaces.attention.ui.names import RUN, halt, options
+from spaces.attention.ui.names import RUN, options
 
 TRY = [
     (tr("一个头，d = 32", "one head, d = 32"), {}),

@@ -11,11 +11,11 @@ import numpy as np
 from shared import page as parts
 from shared.experiment import InputError, from_values
 from shared.i18n import markup, pick, prose, tr
-from shared.live import Latest
-from shared.page import Page, guard, knob_value, latest
+from shared.live import Latest, watched
+from shared.page import Page, guard, halt, knob_value, latest
 from spaces.attention import error_figures as figures
 from spaces.attention.errors import LIMITS, SWEEPS, Curves, Errors, sweep
-from spaces.attention.ui.names import DRAWS, KINDS, RUN, calm, halt, options
+from spaces.attention.ui.names import DRAWS, KINDS, RUN, options
 from spaces.attention.winners import ANGLES, NORMS, winners
 
 AXES = [
@@ -99,7 +99,7 @@ def draw(*values) -> Iterator[list]:
             "一个核值与键数无关；请选“整个注意力输出”。",
             "one kernel value has nothing to do with n: choose whole attention outputs.",
         )
-    for share, curves in calm(lambda report: sweep(settings, report)):
+    for share, curves in watched(lambda report: sweep(settings, report)):
         if curves is None:
             yield [*[gr.skip()] * 5, parts.progress(share, tr(f"正在抽样 {share:.0%}", f"drawing {share:.0%}"))]
     kernel = settings.measure == "kernel"
@@ -148,7 +148,7 @@ def stratified(curves: Curves, here: int) -> list[tuple[str, str]]:
 def chart(draw_of_map: str, other: str, *values) -> Iterator[list]:
     """The map of winners."""
     settings = from_values(Errors, values)
-    for share, found in calm(lambda report: winners(settings, draw_of_map, other, report)):
+    for share, found in watched(lambda report: winners(settings, draw_of_map, other, report)):
         if found is None:
             yield [gr.skip(), parts.progress(share, tr(f"正在量地图 {share:.0%}", f"measuring the map {share:.0%}"))]
     yield [figures.winners_figure(found), ""]

@@ -13,8 +13,8 @@ import torch
 from shared import page as parts
 from shared.experiment import InputError, boolean, choice, from_values, number
 from shared.i18n import markup, pick, prose, tr
-from shared.live import Latest
-from shared.page import Page, guard, latest
+from shared.live import Latest, watched
+from shared.page import Page, guard, halt, latest
 from shared.random_features import DRAWS, KINDS, Features
 from shared.threads import one_thread
 from spaces.attention import samples
@@ -23,7 +23,7 @@ from spaces.attention.choose import Needed, needed, taylor_features
 from spaces.attention.error_figures import KINDS as NAMES
 from spaces.attention.maps import Difference, difference, pooled, weights
 from spaces.attention.ui.names import DRAWS as DRAW_NAMES
-from spaces.attention.ui.names import RUN, calm, halt, options
+from spaces.attention.ui.names import RUN, options
 
 MINE = "mine"
 LIMITS = {
@@ -123,7 +123,7 @@ def draw(q_file: str | None, k_file: str | None, *values) -> Iterator[list]:
                 report((i + 1) / 3)
         return found
 
-    for share, found in calm(work):
+    for share, found in watched(work):
         if found is None:
             yield [*[gr.skip()] * 4, parts.progress(share, tr("正在算三张图", "computing three maps"))]
     exact = found["sdpa"]
@@ -164,7 +164,7 @@ def choose(q_file: str | None, k_file: str | None, *values) -> Iterator[list]:
             exact, taylor = (weights(q, k, name, scale) for name in ("sdpa", "taylor"))
         return found, difference(taylor, exact).error
 
-    for share, found in calm(work):
+    for share, found in watched(work):
         if found is None:
             yield [gr.skip(), gr.skip(), parts.progress(share, tr(f"正在找 {share:.0%}", f"searching {share:.0%}"))]
     needs, taylor = found

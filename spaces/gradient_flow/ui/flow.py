@@ -13,7 +13,7 @@ from shared import page as parts
 from shared.experiment import choice, from_values, number
 from shared.i18n import markup, pick, power_of_ten, prose, tr
 from shared.live import Latest, watched
-from shared.page import Page, guard, knob_value, latest
+from shared.page import Page, guard, halt, knob_value, latest
 from spaces.gradient_flow import figures, ledger_figures
 from spaces.gradient_flow.cells import CARRIED, GATES
 from spaces.gradient_flow.flow import CellFlow, FlowResult, flow, trajectory
@@ -269,7 +269,7 @@ def build(page: Page, tabs: gr.Tabs) -> Target:
         values = [knob_value(v) for v in dataclasses.astuple(Look(**changes))]
         runs.append(button.click(lambda v=values: v, None, order, **QUICK).then(*drawing, **QUICK))
         runs[-1].then(None, order, None, js=view.keep)
-    stop.click(lambda: tr("已停止。", "Stopped."), None, status, cancels=runs, **QUICK)
+    stop.click(halt, [runs_of_visitor], status, cancels=runs, **QUICK)
     return Target(order, drawing)
 
 

@@ -12,7 +12,7 @@ from shared import page as parts
 from shared.experiment import from_values
 from shared.i18n import markup, pick, tr
 from shared.live import Latest
-from shared.page import Page, guard, knob_value, latest
+from shared.page import Page, guard, halt, knob_value, latest
 from spaces.gradient_flow import map_figures as figures
 from spaces.gradient_flow.cells import CARRIED, GATES
 from spaces.gradient_flow.regimes import AXES, LIMITS, RANGES, Map, Regimes, Sweep, regimes, sweep_bias
@@ -123,7 +123,7 @@ def build(page: Page, tabs: gr.Tabs, target: Target) -> None:
         values = list(dataclasses.astuple(Map(**changes)))
         runs.append(button.click(lambda v=values: v, None, order, **QUIET).then(*measuring, **QUIET))
         runs[-1].then(None, order, None, js=view.keep)
-    stop.click(lambda: tr("已停止。", "Stopped."), None, status, cancels=runs, **QUIET)
+    stop.click(halt, [runs_of_visitor], status, cancels=runs, **QUIET)
     chart.pick(guard(jump), [measured], [tabs, *target.order], **QUIET).then(*target.drawing, **target.run)
 
 
