@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,11 +47,27 @@ def fresh_accelerate() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def address() -> Iterator[str]:
     """The address of `python app.py`, started on a free port."""
+    with _serving() as url:
+        yield url
+
+
+@pytest.fixture
+def serve() -> Callable:
+    """serve(arguments of app.py …, port=a free one): a context manager in which the app answers at its address."""
+    return _serving
+
+
+def _free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+        return s.getsockname()[1]
+
+
+@contextmanager
+def _serving(*arguments: str, port: int = 0) -> Iterator[str]:
+    port = port or _free_port()
     process = subprocess.Popen(
-        [sys.executable, "app.py"],
+        [sys.executable, "app.py", *arguments],
         cwd=ROOT,
         env={**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"},
         stdout=subprocess.PIPE,

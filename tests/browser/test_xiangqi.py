@@ -155,6 +155,70 @@ def test_games_come_in_and_a_bad_one_leaves_the_game(visit):
     page.wait_for_function("document.querySelector('#xiangqi-text textarea').value.startsWith('3k5/9')")
 
 
+def test_a_game_is_saved_as_a_file_and_opened_again(visit, tmp_path):
+    page = open_table(visit, BOTH + "&moves=h2e2 h9g7")
+    plies(page, 2)
+    page.get_by_text("Games in and out").click()
+    with page.expect_download() as saving:
+        page.click("#xiangqi-save")
+    assert saving.value.suggested_filename == "xiangqi.pgn"
+    saving.value.save_as(tmp_path / "game.pgn")
+    assert "1. 炮二平五 马8进7" in (tmp_path / "game.pgn").read_text("utf-8")
+    press(page, "Both by me")
+    status(page, "Red to move: click a piece")
+    (tmp_path / "broken.pgn").write_bytes(b"\xff\xfe\x00\x01")
+    for name in ("broken.pgn", "game.pgn"):
+        with page.expect_file_chooser() as choosing:
+            page.click("#xiangqi-open")
+        choosing.value.set_files(tmp_path / name)
+        if name == "broken.pgn":
+            page.locator("[data-testid=toast-body]", has_text="GB 18030").first.wait_for()
+    assert plies(page, 2) == ["C2=5", "H8+7"]
+
+
+def test_looks_are_kept_and_a_handicap_is_named(visit):
+    page = open_table(visit, BOTH)
+    red, place = page.locator("#xiangqi-board .piece").last, "node => node.style.transform"
+    before = red.evaluate(place)
+    faces = page.locator("#xiangqi-board .piece").first.inner_html()
+    for name in ("Flip", "Western", "Labels", "Sound"):
+        press(page, name)
+    page.wait_for_function(f"document.querySelectorAll('#xiangqi-board .piece')[31].style.transform !== '{before}'")
+    page.wait_for_function("!document.querySelector('#xiangqi-board .coordinates').childNodes.length")
+    gift = page.locator("#xiangqi-panel label", has_text="Handicap").locator("select")
+    gift.select_option("w:horses")
+    press(page, "Both by me")
+    page.wait_for_function("document.querySelectorAll('#xiangqi-board .piece').length === 30")
+    page.wait_for_timeout(500)
+    page.reload()
+    page.wait_for_function("document.querySelectorAll('#xiangqi-board .piece').length === 30")
+    states = page.locator("#xiangqi-panel .quiet [aria-pressed]").evaluate_all("all => all.map((b) => b.ariaPressed)")
+    assert states == ["true", "true", "false", "false"]
+    assert gift.input_value() == "w:horses" and page.locator("#xiangqi-board .piece").first.inner_html() != faces
+    press(page, "I am red")
+    page.wait_for_function("document.querySelectorAll('#xiangqi-board .piece').length === 30")
+
+
+@pytest.mark.timeout(300)
+def test_a_restarted_server_finds_the_game_in_the_browser(chromium, serve):
+    context = chromium.new_context(locale="en-US")
+    page = context.new_page()
+    with serve("--only", "xiangqi") as url:
+        page.goto(f"{url}/{TAB}{BOTH}")
+        page.locator("#xiangqi-board .piece").first.wait_for()
+        page.wait_for_function("window.kx && kx.settled")
+        move(page, "h2e2")
+        plies(page, 1)
+        move(page, "h9g7")
+        plies(page, 2)
+        page.wait_for_timeout(500)
+    with serve("--only", "xiangqi", port=int(url.rsplit(":", 1)[1])):
+        page.goto(f"{url}/{TAB}")
+        status(page, "Black: H8+7")
+        assert plies(page, 2) == ["C2=5", "H8+7"]
+    context.close()
+
+
 def test_a_forged_event_is_refused_and_the_piece_goes_back(visit):
     page = open_table(visit, BOTH)
     forged = {}

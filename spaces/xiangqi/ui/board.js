@@ -151,8 +151,9 @@ window.kx.xiangqi ??= (() => {
         const group = make("g", { class: "arrow", style: `--arrow: var(--kx-${/^[a-z]+$/.test(color) ? color : "ink"}); opacity: ${.5 + .45 * weight}` }, layers.arrows);
         make("path", { d: `M${xs} ${ys}L${xe} ${ye}`, "stroke-width": w }, group);
         make("path", { d: `M${xe - uy * head} ${ye + ux * head}L${x1 - ux * .6} ${y1 - uy * .6}L${xe + uy * head} ${ye - ux * head}Z`, class: "head" }, group);
-        const back = Math.min(7.4, long * .55); // the label lies at the arrow's head
-        if (label) make("text", { x: x1 - ux * back, y: y1 - uy * back + 1 }, group).textContent = kx.pick(label);
+        const short = long < 12, back = short ? 5 : 7.4; // the label lies at the arrow's head; at a short one's side
+        const x = x1 - ux * back + (short ? 4 * Math.abs(uy) : 0), y = y1 - uy * back + 1 - (short ? 3 * Math.abs(ux) : 0);
+        if (label) make("text", { x, y }, group).textContent = kx.pick(label);
       }
     };
     const strips = () => {

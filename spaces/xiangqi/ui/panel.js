@@ -92,6 +92,7 @@ window.kx.xiangqiPanel ??= (() => {
       }
       shelf.value = "";
       if (!gift.length) for (const [key, label] of [["", tr("不让子", "none")], ...value.gifts]) option(gift, key, label);
+      if (gift.dataset.given !== value.given) gift.value = gift.dataset.given = value.given; // of the game shown; a choice stays until the next
     };
     const toolbar = () => {
       for (const key of ["undo", "redo", "hint", "resign", "step"]) buttons[key].disabled = !value.can[key];

@@ -12,6 +12,7 @@ import gradio as gr
 from shared.component import component, packed
 from shared.i18n import tr
 from spaces.xiangqi.board import BLACK, RED
+from spaces.xiangqi.game import handicap_fen
 from spaces.xiangqi.ui.board import FOLDER, SIDES
 from spaces.xiangqi.ui.opponents import ME, NAMES, listed
 from spaces.xiangqi.ui.table import Table
@@ -72,6 +73,12 @@ def shelved(one: dict) -> str:
     return tr(f"{red_zh} – {black_zh}，{plies} 着", f"{red_en} – {black_en}, {plies} moves")
 
 
+def given(fen: str) -> str:
+    """The handicap that a game begins with, as the buttons name it; "" without one."""
+    keys = ((f"{SIDES[side]}:{key}", handicap_fen(side, key)) for side in (RED, BLACK) for key in GIFTS)
+    return next((name for name, first in keys if first == fen), "")
+
+
 def contents(table: Table) -> str:
     """The panel's JSON value."""
     game = table.game
@@ -83,6 +90,7 @@ def contents(table: Table) -> str:
              for key, (zh, en) in GIFTS.items()]
     return packed({
         "status": status(table), "over": over, "players": listed(), "gifts": gifts,
+        "given": given(game.fen),
         "seats": dict(zip(SIDES, table.seats, strict=True)), "line": rows, "at": game.at,
         "first": game.position.first_ply, "values": [game.nodes[n].value for n in (0, *line)],
         "can": {"undo": game.at > 0 or bool(game.resigned), "redo": bool(line) and game.at != line[-1],
