@@ -193,7 +193,7 @@ def test_looks_are_kept_and_a_handicap_is_named(visit):
     page.reload()
     page.wait_for_function("document.querySelectorAll('#xiangqi-board .piece').length === 30")
     states = page.locator("#xiangqi-panel .quiet [aria-pressed]").evaluate_all("all => all.map((b) => b.ariaPressed)")
-    assert states == ["true", "true", "false", "false"]
+    assert states == ["false", "true", "false", "false"]  # a new game turns the board to who sits down
     assert gift.input_value() == "w:horses" and page.locator("#xiangqi-board .piece").first.inner_html() != faces
     press(page, "I am red")
     page.wait_for_function("document.querySelectorAll('#xiangqi-board .piece').length === 30")
