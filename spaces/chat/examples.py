@@ -93,7 +93,7 @@ MORE = (
     ),
     _few(
         "dynasty",
-        tr("诗人朝代", "Poets’ dynasties"),
+        tr("诗人朝代", "Poets' dynasties"),
         "{q} => {a}\n",
         "李白|唐\n苏轼|宋\n马致远|元\n龚自珍|清",
         "杜甫",

@@ -62,7 +62,7 @@ def similarity_figure(found: Inside, layer: int) -> str:
         [plots.cells(places, places, found.similarity, tr("余弦", "cosine"), (-1.0, 1.0))],
         caption=tr(
             f"第 {layer} 层之后隐状态的相似度（减去全文平均）：青色相像，朱红相反。",
-            f"Likeness of the hidden states after layer {layer} (the text’s mean taken off): teal alike, red opposite.",
+            f"Likeness of the hidden states after layer {layer} (the text's mean taken off): teal alike, red opposite.",
         ),
         aspect=0.9,
     )

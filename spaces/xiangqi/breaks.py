@@ -13,11 +13,11 @@ from spaces.xiangqi.rules import Position, attacked
 RULES = {
     "word": ("不成着法：拼不出两个格子", "not a move: spells no two squares"),
     "empty": ("起点没有棋子", "no piece on the square left"),
-    "theirs": ("起点是对方的棋子", "the piece is the opponent’s"),
+    "theirs": ("起点是对方的棋子", "the piece is the opponent's"),
     "shape": ("这种棋子不能这样走", "the piece cannot move so"),
     "area": ("出九宫或象过河", "leaves the palace, or crosses the river"),
     "own": ("落点有自己的棋子", "the target holds an own piece"),
-    "blocked": ("被挡：蹩马腿、塞象眼、车炮路上有子", "blocked: horse’s leg, elephant’s eye, rook’s or cannon’s line"),
+    "blocked": ("被挡：蹩马腿、塞象眼、车炮路上有子", "blocked: horse's leg, elephant's eye, rook's or cannon's line"),
     "screen": ("炮吃子要恰好隔一子", "a cannon captures over exactly one piece"),
     "facing": ("走后将帅照面", "the kings would face each other"),
     "check": ("走后自己被将军", "the own king is left in check"),

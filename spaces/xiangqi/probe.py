@@ -111,7 +111,7 @@ def _shipped(path: Path, model: GPT2LMHeadModel) -> Probe:
     probe = Probe.load(path)
     if probe.model != fingerprint(model):
         raise InputError("probe", "探针是在另一组 faithful 权重上训练的，与现在的模型不配：请重新训练探针。",
-                         "the probe was trained on other weights than faithful’s present ones: train it again.")
+                         "the probe was trained on other weights than faithful's present ones: train it again.")
     return probe
 
 

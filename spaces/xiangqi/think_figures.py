@@ -46,7 +46,7 @@ def entropy_curve(said: Said, at: int, last: int) -> str:
 def rank_curve(said: Said, line: Sequence[int], at: int, last: int) -> str:
     return _along("rank", tr("实际着法的名次", "rank of the move played"), tr(
         "实际走的那一着在模型的合法着法里排第几（1 是首选）。",
-        "Where the move that was played stands among the model’s legal moves (1 is its favourite)."),
+        "Where the move that was played stands among the model's legal moves (1 is its favourite)."),
         said, lambda one, ply: one.rank(line[ply]) if ply < len(line) else math.nan, at, last,
         range=(0, None), whole=True)
 

@@ -18,7 +18,7 @@ def build(page: Page) -> None:
             notebook.build(page, tabs)
         with gr.Tab(tr("问答", "Chat"), id="chat"):
             talk.build(page, tabs)
-        with gr.Tab(tr("例子值多少", "Examples’ worth"), id="worth"):
+        with gr.Tab(tr("例子值多少", "Examples' worth"), id="worth"):
             worth.build(page, tabs)
         with gr.Tab(tr("看里面", "Inside"), id="inside"):
             inside.build(page, tabs)

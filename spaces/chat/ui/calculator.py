@@ -108,7 +108,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     bars = gr.HTML(first[2], **plain)
     ways = gr.HTML(first[3], elem_id="calculator-ways", **plain)
     with gr.Row(equal_height=True, visible=not public()):
-        folder = gr.Textbox(label=tr("从本机文件夹读 config.json", "read a local folder’s config.json"), scale=4)
+        folder = gr.Textbox(label=tr("从本机文件夹读 config.json", "read a local folder's config.json"), scale=4)
         take = gr.Button(tr("读", "Read"), min_width=80, scale=1)
     link = page.link_button("calculator")
     gr.Markdown(EXPLANATION)

@@ -36,12 +36,12 @@ EXPLANATION = prose(
 GPT2_ML 归一化的是主干自己。第三行去掉最后的 LN。比特/字越低，说明这样读越对。
 
 **注意力图**的颜色是份额的对数，3% 以下留白。**相似度**减去了全文平均：不减，所有位置都朝同一个方向，什么也看不出。""",
-    r"""**The article’s first pitfall.** CPM’s weights fit GPT2_ML’s layout to the last tensor: as many norms, of the
+    r"""**The article's first pitfall.** CPM's weights fit GPT2_ML's layout to the last tensor: as many norms, of the
 same size, so that nothing complains when they are loaded, and nonsense comes out. GPT-2 normalises what attention and
 MLP see, leaves the stream between the layers alone and ends with one more norm; GPT2_ML normalises the stream itself.
 The third reading leaves the last norm out. Fewer bits a character: the better reading.
 
-**Attention** is drawn by the logarithm of its shares, blank below 3 %. **Likeness** has the text’s mean taken off:
+**Attention** is drawn by the logarithm of its shares, blank below 3 %. **Likeness** has the text's mean taken off:
 with it all places point the same way, and nothing is to be seen.""",
 )
 

@@ -37,9 +37,9 @@ EXPLANATION = prose(
 are shaded, the redder the less it expected them itself. **Click a piece that it wrote** to see what else could have
 stood there, and how probable it was; click an alternative to go on from it. Every way tried stays in the tree below.
 
-**The article’s claim**: CPM, 2.6 billion parameters, answers from a few examples without any training: capitals, word
+**The article's claim**: CPM, 2.6 billion parameters, answers from a few examples without any training: capitals, word
 pairs, subjects, triples. It drew with top-p 0.95 at temperature 1, at most 16 tokens, to the end of the line; the
-examples here take temperature 0, the likeliest; for the article’s way, turn it to 1. **The small model that ships is a
+examples here take temperature 0, the likeliest; for the article's way, turn it to 1. **The small model that ships is a
 demonstration**: hundreds of times smaller than CPM, it knows little, errs, and its words are no advice.""",
 )
 
@@ -184,7 +184,8 @@ def build(canvas: Canvas, tabs: gr.Tabs) -> None:
     opened.put(FIRST.prompt)
     with gr.Row(elem_classes="kx-try"):
         chosen = {e.key: gr.Button(e.name, size="sm") for e in ARTICLE}
-        gr.HTML(f'<span class="kx-note">{tr("文章的四种，还有：", "the article’s four, and:")}</span>', min_width=0)
+        four = tr("文章的四种，还有：", "the article's four, and:")
+        gr.HTML(f'<span class="kx-note">{four}</span>', min_width=0)
         chosen |= {e.key: gr.Button(e.name, size="sm") for e in MORE}
     absent()
     book = gr.State(opened, time_to_live=6 * 3600)

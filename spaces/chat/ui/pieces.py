@@ -17,7 +17,7 @@ from spaces.chat.pieces import LONGEST, OURS, PUBLISHED, Spelling, compare, spel
 from spaces.chat.sampling import Sampling
 from spaces.chat.ui.knobs import QUIET, RUN, found, model_knob
 
-NAMES = {OURS: tr("我们的 8,000 片", "our 8,000 pieces"), PUBLISHED: tr("CPM 公布的 30,000 片", "CPM’s 30,000 pieces")}
+NAMES = {OURS: tr("我们的 8,000 片", "our 8,000 pieces"), PUBLISHED: tr("CPM 公布的 30,000 片", "CPM's 30,000 pieces")}
 HOW = Sampling(temperature=0.0, max_new_tokens=24)
 TRY = [
     (tr("少样本提示", "a few-shot prompt"), Spelling().text),
@@ -54,7 +54,7 @@ EXPLANATION = prose(
 they go to SentencePiece, for which a space means “a word begins” (▁). On the way back spaces are dropped and ▂, ▃
 restored.
 
-**The article’s second pitfall.** Until 22 November 2020 the published vocabulary had no ▃: every line break became
+**The article's second pitfall.** Until 22 November 2020 the published vocabulary had no ▃: every line break became
 <unk>, and the lines of a few-shot prompt ran together. Press the button to see what one model says after either
 reading. (Our small model has never met <unk> in training, and is more at a loss than CPM was.)""".replace("<", "&lt;"),
 )

@@ -37,7 +37,7 @@ EXPLANATION = prose(
 开关让例子真的消失，别的例子的价值会随之变化（它们互相顶替，所以各自的价值加起来并不等于总数）。
 写法：同样的例子、同样的答案，只换分隔和模板。先验：把问题换成“无”“N/A”和空白，三者概率取平均
 （Zhao 等，2021 的上下文校准）。""",
-    r"""**How it is computed.** The ledger: the answer’s $\ln p$ less its $\ln p$ without that example; positive where
+    r"""**How it is computed.** The ledger: the answer's $\ln p$ less its $\ln p$ without that example; positive where
 it helped, negative where it stood in the way. A switch really takes an example away, and the worth of the others
 changes: they stand in for one another, so the single worths do not add up. Forms: the same examples and answer, only
 separator and template differ. The prior: the question replaced by “无”, “N/A” and nothing, their probabilities

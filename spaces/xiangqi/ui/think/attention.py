@@ -27,7 +27,7 @@ EXPLANATION = prose(
     "sighted 的主干只读最近若干着的棋盘摘要，窗口之外一概看不见。注意力是权重，不是原因：被看的不一定被用上。",
     """**How to read it.** The model is about to say the next move. A piece is as solid as the attention that the chosen
 head gives to the moves it made; pieces that never moved are faintest. Arrows are the moves looked at most, with their
-ply. A ply is four characters to faithful, and their attention is summed; sighted’s trunk reads summaries of the last
+ply. A ply is four characters to faithful, and their attention is summed; sighted's trunk reads summaries of the last
 boards only and sees nothing beyond its window. Attention is a weight, not a cause: what is looked at need not be
 used.""",
 )

@@ -82,7 +82,7 @@ def build() -> Lens:
         else:
             update |= {belief: blank(position), errors: "", said: tr(
                 "还没有着法：探针读的是每着末字上的隐状态，请往后走一着。",
-                "No move yet: the probe reads the state at each ply’s last character. Step forward.")}
+                "No move yet: the probe reads the state at each ply's last character. Step forward.")}
         yield update | {"share": 1.0}
 
     return Lens(draw, [said, belief, truth, errors, along, everywhere, unusual], picks=[along])

@@ -36,7 +36,7 @@ EXPLANATION = prose(
     "（0 % 完全一样，100 % 毫无重合）；KL 以比特计。"
     f"换次序与弯路各抽 {DRAWS} 次，表里是平均值和范围，棋盘画第一次。",
     f"""**How to read it.** The boards show one position, with the same last move (but for a FEN); only the way there
-differs. Whoever plays the position answers the same. A transposition shuffles each side’s own moves, all legal, to the
+differs. Whoever plays the position answers the same. A transposition shuffles each side's own moves, all legal, to the
 same end; a detour puts random moves before the last one: each side makes some idle moves and takes them back. faithful
 cannot be given a position alone: its alphabet has no FEN, so that row gives it an empty game, to see what it says with
 its eyes shut. Total variation (TV) is the share on which two policies disagree (0 %: alike, 100 %: nothing in common);
