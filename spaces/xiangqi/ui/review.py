@@ -215,7 +215,7 @@ def build(tabs: gr.Tabs, tab: gr.Tab, table: gr.State, kept: gr.BrowserState, ou
             seconds = gr.Radio([(tr(f"{s:g} 秒", f"{s:g} s"), s) for s in SECONDS], value=SECONDS[1],
                                label=tr("每个局面想多久", "Time for each position"), elem_id="review-seconds")
             with gr.Row():
-                begin = gr.Button(tr("开始复盘", "Review this game"), variant="primary", elem_id="review-start",
+                begin = gr.Button(tr("开始复盘", "Review"), variant="primary", elem_id="review-start",
                                   min_width=110)
                 stop = gr.Button(tr("停", "Stop"), elem_id="review-stop", min_width=70)
                 resume = gr.Button(tr("继续", "Go on"), elem_id="review-resume", min_width=70)
