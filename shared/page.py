@@ -10,6 +10,7 @@ import functools
 import html
 import inspect
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -269,6 +270,17 @@ def _ignored(errors: Sequence[InputError]) -> str:
         f"Some settings in the link are invalid and were ignored. {listed('en')}",
     )
     return f'<div class="kx-link-note" role="status">{said}</div>'
+
+
+def clicked(event: gr.EventData, *keys: str) -> list[float]:
+    """Where a figure was clicked: x and y in its own units, or other numbers that its `pick` sends."""
+    try:
+        found = [float(event._data[key]) for key in keys or ("x", "y")]
+    except (KeyError, TypeError, ValueError, OverflowError):
+        found = [math.nan]
+    if not all(map(math.isfinite, found)):
+        raise InputError("click", "图上被点的地方应是有限的数。", "the place clicked must be finite numbers.")
+    return found
 
 
 def halt(*runs: Latest) -> str:

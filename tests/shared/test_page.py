@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 
 from shared.experiment import InputError
 from shared.live import Latest
-from shared.page import Page, guard, latest, restore_from_link, slider
+from shared.page import Page, clicked, guard, latest, restore_from_link, slider
 
 
 def bad(value):
@@ -46,6 +47,14 @@ def test_guard_keeps_what_a_stream_has_yielded():
 def test_guard_hides_no_other_exception():
     with pytest.raises(ZeroDivisionError):
         guard(lambda: 1 / 0)()
+
+
+@pytest.mark.parametrize("sent", [{"x": 1}, {"x": 1, "y": "nan"}, {"x": 1, "y": 1e999}, {"x": [], "y": 0}, None, 3])
+def test_a_click_is_two_finite_numbers(sent):
+    assert clicked(SimpleNamespace(_data={"x": 2, "y": "0.5"})) == [2.0, 0.5]
+    assert clicked(SimpleNamespace(_data={"start": 3}), "start") == [3.0]
+    with pytest.raises(InputError, match="finite numbers"):
+        clicked(SimpleNamespace(_data=sent))
 
 
 def test_an_older_run_changes_nothing_more():

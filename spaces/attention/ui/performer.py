@@ -12,7 +12,7 @@ from shared import page as parts
 from shared.experiment import InputError, from_values
 from shared.i18n import markup, pick, prose, tr
 from shared.live import Latest, watched
-from shared.page import Page, guard, halt, knob_value, latest
+from shared.page import Page, clicked, guard, halt, knob_value, latest
 from spaces.attention import error_figures as figures
 from spaces.attention.errors import LIMITS, SWEEPS, Curves, Errors, sweep
 from spaces.attention.ui.names import DRAWS, KINDS, RUN, options
@@ -156,7 +156,7 @@ def chart(draw_of_map: str, other: str, *values) -> Iterator[list]:
 
 def jump(event: gr.EventData) -> list:
     """The norm and the angle under a click on the map."""
-    x, y = float(event._data["x"]), float(event._data["y"])
+    x, y = clicked(event)
     return [min(ANGLES, key=lambda a: abs(a - x)), min(NORMS, key=lambda n: abs(n - y))]
 
 
@@ -211,7 +211,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         wanted = [knob_value(v) for v in dataclasses.astuple(Errors(**changes))]
         runs.append(button.click(lambda v=wanted: v, None, order, **RUN).then(*drawing, **RUN))
         runs[-1].then(None, order, None, js=view.keep)
-    runs.append(board.pick(jump, None, [knobs["angle"], knobs["norm"]], **RUN).then(*drawing, **RUN))
+    runs.append(board.pick(guard(jump), None, [knobs["angle"], knobs["norm"]], **RUN).then(*drawing, **RUN))
     runs.append(go.click(latest(guard(chart)), [mapping, map_draw, other, *order], [board, map_status], **RUN))
     stop.click(lambda *found: [halt(*found)] * 2, [visitor, mapping], [status, map_status], cancels=runs, **RUN)
 

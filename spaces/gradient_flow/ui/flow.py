@@ -13,7 +13,7 @@ from shared import page as parts
 from shared.experiment import choice, from_values, number
 from shared.i18n import markup, pick, power_of_ten, prose, tr
 from shared.live import Latest, watched
-from shared.page import Page, guard, halt, knob_value, latest
+from shared.page import Page, clicked, guard, halt, knob_value, latest
 from spaces.gradient_flow import figures, ledger_figures
 from spaces.gradient_flow.cells import CARRIED, GATES
 from spaces.gradient_flow.flow import CellFlow, FlowResult, flow, trajectory
@@ -205,7 +205,8 @@ def _progress(share: float, zh: str, en: str) -> str:
 
 def pick_step(look_length: int, event: gr.EventData) -> int:
     """The step under a click on the figure of lags."""
-    return int(min(max(round(look_length - float(event._data["x"])), 1), look_length))
+    lag, _ = clicked(event)
+    return int(min(max(round(look_length - lag), 1), look_length))
 
 
 @dataclass(frozen=True)
@@ -263,7 +264,7 @@ def build(page: Page, tabs: gr.Tabs) -> Target:
     drawing = (latest(guard(draw)), inputs, outputs)
     view = page.view("flow", Look, knobs, link, tabs=tabs, redraw=drawing)
     turned = gr.on([k.input for k in order], *drawing, trigger_mode="always_last", **QUICK)
-    chart.pick(pick_step, [knobs["length"]], [knobs["step"]], **QUICK).then(*drawing, **QUICK)
+    chart.pick(guard(pick_step), [knobs["length"]], [knobs["step"]], **QUICK).then(*drawing, **QUICK)
     runs = [turned, apart.click(latest(guard(draw_all)), inputs, outputs, **QUICK)]
     for (_, changes), button in zip(TRY, presets, strict=True):
         values = [knob_value(v) for v in dataclasses.astuple(Look(**changes))]

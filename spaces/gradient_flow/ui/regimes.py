@@ -12,7 +12,7 @@ from shared import page as parts
 from shared.experiment import from_values
 from shared.i18n import markup, pick, tr
 from shared.live import Latest
-from shared.page import Page, guard, halt, knob_value, latest
+from shared.page import Page, clicked, guard, halt, knob_value, latest
 from spaces.gradient_flow import map_figures as figures
 from spaces.gradient_flow.cells import CARRIED, GATES
 from spaces.gradient_flow.regimes import AXES, LIMITS, RANGES, Map, Regimes, Sweep, regimes, sweep_bias
@@ -62,7 +62,7 @@ def said_of(found: Regimes) -> str:
 
 def jump(settings: Map | None, event: gr.EventData) -> list:
     """The flow view's knobs for the clicked point."""
-    at = (settings or Map()).flow(float(event._data["x"]), float(event._data["y"]))
+    at = (settings or Map()).flow(*clicked(event))
     look = Look(**{f.name: getattr(at, f.name) for f in dataclasses.fields(at)})
     if at.cells[0] in CARRIED:
         look = dataclasses.replace(look, cell=at.cells[0])

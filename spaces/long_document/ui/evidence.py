@@ -14,7 +14,7 @@ from shared import page as parts
 from shared.accelerator import device, run
 from shared.experiment import InputError, from_values
 from shared.i18n import markup, prose, tr
-from shared.page import Page, guard
+from shared.page import Page, clicked, guard
 from spaces.long_document import figures
 from spaces.long_document.documents import check_text
 from spaces.long_document.evidence import (
@@ -150,7 +150,7 @@ def _verdict(label: str, found, doc: Document, strongest: tuple[int, int]) -> st
 
 def chosen(doc: Document, event: gr.EventData) -> str:
     """The sentence that was clicked becomes the passage."""
-    start, stop = int(event._data["start"]), int(event._data["stop"])
+    start, stop = map(int, clicked(event, "start", "stop"))
     return doc.text[start:stop] if 0 <= start < stop <= len(doc.text) else gr.skip()
 
 
@@ -243,7 +243,7 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
         outcome = [bench.document, bench.box, status, bench.task, bench.label]
         made = button.click(guard(partial(_made, values)), None, outcome, **QUIET)
         running.append(made.success(*finding, **QUIET))
-    text.pick(chosen, [bench.document], passage, **QUIET)
+    text.pick(guard(chosen), [bench.document], passage, **QUIET)
     running.append(go.click(guard(slide), [*who, passage, *order], [moving, moving_status], **QUIET))
     stop.click(lambda: tr("已停止。", "Stopped."), None, status, cancels=running, **QUIET)
 

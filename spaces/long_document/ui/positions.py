@@ -12,7 +12,7 @@ import torch
 from shared import page as parts
 from shared.experiment import from_values
 from shared.i18n import markup, number, prose, tr
-from shared.page import Page, guard
+from shared.page import Page, clicked, guard
 from spaces.long_document import figures, similarity
 from spaces.long_document.measure import OUT
 from spaces.long_document.reader import load_named
@@ -86,7 +86,7 @@ def verdict(alpha: float, near: float, usual: float) -> str:
 def zoom(start: float, span: float, event: gr.EventData) -> list[int]:
     """(start, span) around a click."""
     smaller = max(16, int(span) // ZOOM)
-    at = (float(event._data["x"]) + float(event._data["y"])) / 2  # the map is symmetric: towards the diagonal
+    at = sum(clicked(event)) / 2  # the map is symmetric: towards the diagonal
     return [max(0, int(at) - smaller // 2), smaller]
 
 
@@ -133,7 +133,7 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab) -> None:
     view = page.view("positions", Positions, knobs, link, tabs=tabs, redraw=drawing)
     gr.on([knob.input for knob in order], *drawing, trigger_mode="always_last", **QUIET)
     place = [knobs["start"], knobs["span"]]
-    heat.pick(zoom, place, place, **QUIET).then(*drawing, **QUIET).then(None, order, None, js=view.keep)
+    heat.pick(guard(zoom), place, place, **QUIET).then(*drawing, **QUIET).then(None, order, None, js=view.keep)
     back.click(out, place, place, **QUIET).then(*drawing, **QUIET).then(None, order, None, js=view.keep)
     for (_, changes), button in zip(TRY, presets, strict=True):
         values = list(dataclasses.astuple(Positions(**changes)))

@@ -11,7 +11,7 @@ import gradio as gr
 from shared import page as parts
 from shared.experiment import InputError, choice, number
 from shared.i18n import markup, pick, tr
-from shared.page import Page, guard, knob_value
+from shared.page import Page, clicked, guard, knob_value
 from spaces.simsiam import figures
 from spaces.simsiam.duel import Duel
 from spaces.simsiam.races import ENCODER_RATES, PREDICTOR_RATES, optimiser_race, point_of_no_return, rate_map
@@ -118,7 +118,7 @@ def run_map(race: Race) -> Iterator[Picture]:
 
 def replay(cells: list, event: gr.EventData) -> list:
     """The knobs of the live view for the clicked cell, against the same run without stop-gradient."""
-    column, row = round(float(event._data["x"])), round(float(event._data["y"]))
+    column, row = map(round, clicked(event))
     found = next((c for c in cells if (c.row, c.column) == (row, column)), None)
     if found is None:
         raise InputError("cell", "这一格还没有算完。", "this cell has not been run yet.")

@@ -8,7 +8,7 @@ import gradio as gr
 
 from shared import page as parts
 from shared.i18n import markup, number, prose, tr
-from shared.page import Page, guard
+from shared.page import Page, clicked, guard
 from spaces.simsiam import figures
 from spaces.simsiam.toy import COLLAPSED, LIMITS, PRESETS, Toy, picture
 
@@ -64,7 +64,7 @@ def draw(*values) -> tuple[str, str, str]:
 
 def pick(event: gr.EventData) -> tuple[float, float]:
     """The start that was clicked, kept inside the sliders."""
-    at = {"phi0": float(event._data["x"]), "theta0": float(event._data["y"])}
+    at = dict(zip(("phi0", "theta0"), clicked(event), strict=True))
     return tuple(round(min(max(v, LIMITS[name][0]), LIMITS[name][1]), 2) for name, v in at.items())
 
 
@@ -102,4 +102,4 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     for name, button in buttons.items():
         preset = dataclasses.astuple(PRESETS[name][0])
         button.click(lambda p=preset: p, None, order, **quick).then(*drawing, **quick)
-    plane.pick(pick, None, [knobs["phi0"], knobs["theta0"]], **quick).then(*drawing, **quick)
+    plane.pick(guard(pick), None, [knobs["phi0"], knobs["theta0"]], **quick).then(*drawing, **quick)

@@ -12,7 +12,7 @@ from shared import page as parts
 from shared import plots
 from shared.experiment import InputError
 from shared.i18n import markup, prose, tr
-from shared.page import guard
+from shared.page import clicked, guard
 from spaces.xiangqi.board import iccs
 from spaces.xiangqi.notation import chinese, wxf
 from spaces.xiangqi.review import COSTLIEST, SECONDS, Judged, Review
@@ -239,11 +239,8 @@ def build(tabs: gr.Tabs, tab: gr.Tab, table: gr.State, kept: gr.BrowserState, ou
         return handler
 
     def picked(desk: Desk, event: gr.EventData) -> list[Any]:
-        try:
-            ply = round(float(event._data["x"]))
-        except (KeyError, TypeError, ValueError, OverflowError):
-            ply = desk.at
-        return go(desk, ply)
+        ply, _ = clicked(event)
+        return go(desk, round(ply))
 
     many = QUIET | {"concurrency_limit": 8}
     begin.click(guard(start), [desk, table, kept, seconds], [*drawn, status], **many)
@@ -253,7 +250,7 @@ def build(tabs: gr.Tabs, tab: gr.Tab, table: gr.State, kept: gr.BrowserState, ou
     on.click(lambda desk: go(desk, desk.at + 1), desk, drawn, **QUIET)
     better.click(guard(lambda desk: step_line(desk, 1)), desk, drawn, **QUIET)
     worse.click(guard(lambda desk: step_line(desk, -1)), desk, drawn, **QUIET)
-    chart.pick(picked, desk, drawn, **QUIET)
+    chart.pick(guard(picked), desk, drawn, **QUIET)
     for index, one in enumerate(dear):
         one.click(dearest(index), desk, drawn, **QUIET)
     take.click(answered(to_table), [table, kept, desk], outputs, **QUIET).success(

@@ -17,7 +17,7 @@ from shared import page as parts
 from shared.experiment import InputError, from_values
 from shared.i18n import tr
 from shared.live import Latest
-from shared.page import Page, guard, latest
+from shared.page import Page, clicked, guard, latest
 from spaces.xiangqi.faithful import PLIES
 from spaces.xiangqi.recitation import openings
 from spaces.xiangqi.study import LENSES, MOST_HEADS, Study, cut, examples
@@ -196,12 +196,9 @@ def _read(text: str) -> list:
 
 
 def _picked(axis: str) -> Callable[[gr.EventData], int]:
-    """A handler that takes the whole number clicked; what a page sends may be anything."""
+    """A handler that takes the whole number clicked."""
 
     def read(event: gr.EventData) -> int:
-        try:
-            return max(0, min(MOST_HEADS, round(float(event._data[axis]))))
-        except (KeyError, TypeError, ValueError, OverflowError):
-            return 0
+        return max(0, min(MOST_HEADS, round(clicked(event, axis)[0])))
 
-    return read
+    return guard(read)
