@@ -92,9 +92,9 @@ def from_query(kind: type, query: Mapping[str, str]) -> tuple[Any, list[InputErr
     """Settings from a link's parameters, and one error for each that is unknown or invalid (and therefore ignored)."""
     settings, errors = kind(), []
     types = get_type_hints(kind)
-    for name, text in query.items():
-        if name in NAVIGATION or name.startswith("__"):
-            continue
+    given = {name: text for name, text in query.items() if name not in NAVIGATION and not name.startswith("__")}
+    for name in [*filter(given.__contains__, types), *(name for name in given if name not in types)]:
+        text = given[name]
         if name not in types:
             errors.append(InputError(name, "这里没有这一项设置。", "is not a setting of this view."))
             continue
@@ -109,8 +109,9 @@ def from_json(kind: type, text: str) -> Any:
     """Settings from a JSON object; an unknown or mistyped field raises InputError."""
     try:
         values = json.loads(text) if text.strip() else {}
-    except json.JSONDecodeError as error:
-        raise InputError("settings", f"不是合法的 JSON（{error.msg}）。", f"is not valid JSON ({error.msg}).") from None
+    except (ValueError, RecursionError) as error:  # also integers of thousands of digits, thousands of brackets
+        why = getattr(error, "msg", "") or type(error).__name__
+        raise InputError("settings", f"不是合法的 JSON（{why}）。", f"is not valid JSON ({why}).") from None
     if not isinstance(values, dict):
         raise InputError("settings", "须为一个 JSON 对象。", "must be one JSON object.")
     known = [f.name for f in fields(kind)]

@@ -49,6 +49,14 @@ class LiveRun:
         raise NotImplementedError
 
     @property
+    def over(self) -> tuple[str, str]:
+        """Why a run that is done does not go on, in Chinese and in English."""
+        if self.step < self.goal:
+            return (f"已算满 {LONGEST // 60} 分钟，一次运行的上限；请重新开始。",
+                    f"it has computed for {LONGEST // 60} minutes, the most that a run may: start again.")
+        return "已经走完；请增加步数，或重新开始。", "the run is at its end: raise the steps, or start again."
+
+    @property
     def done(self) -> bool:
         """Whether there is nothing to go on with."""
         return not self.started or self.step >= self.goal or self.seconds > LONGEST
@@ -157,8 +165,9 @@ def watched(work: Callable[[Callable[[float], None]], Any]) -> Iterator[tuple[fl
                     yield 1.0, future.result(timeout=PAUSE)
                     return
                 except TimeoutError:
-                    if future.done():  # the work's own timeout, not ours
-                        raise
+                    if future.done():  # just now, or with a timeout of its own
+                        yield 1.0, future.result()
+                        return
                 yield told[0], None
         finally:
             left.set()

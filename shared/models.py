@@ -67,7 +67,7 @@ class Shelf:
 
     def _reset(self) -> None:
         # Also in a fork (ZeroGPU): there the loading threads are gone and would be waited for in vain.
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._under_way: dict[tuple, _Load] = {}
         self._reserved: dict[tuple, int] = {}
 
@@ -113,6 +113,7 @@ class Shelf:
             self._reserved.pop(key, None)
             if loaded:
                 self._ready[key] = loaded
+            self._lock.notify_all()
 
     def _bring(self, key: tuple, report: Progress) -> Loaded:
         wanted, kind, attention, dtype = key
@@ -125,6 +126,8 @@ class Shelf:
         if needed > self.limit:
             raise too_big(key[0].name, needed, self.limit)
         with self._lock:
+            # for whatever loads just now and leaves no room
+            self._lock.wait_for(lambda: sum(self._reserved.values()) + needed <= self.limit)
             self._reserved[key] = needed
             taken = sum(self._reserved.values()) + sum(loaded.bytes for loaded in self._ready.values())
             while taken > self.limit and self._ready:

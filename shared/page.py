@@ -143,9 +143,8 @@ def show_live(run: LiveRun, picture: Callable[[Any], Any]) -> Iterator:
     if not run.started:
         raise InputError("continue", "请先按“开始”。", "press start first.")
     if run.done:
-        raise InputError(
-            "steps", "已经走完；请增加步数，或重新开始。", "the run is at its end: raise the steps, or start again."
-        )
+        raise InputError("steps", *run.over)
+    run.pause()  # whoever runs it ends at the next slice: this start takes over
     with run.lock:
         for _ in run.run():
             yield picture(run)
@@ -187,13 +186,22 @@ def _worded(function: Callable, word: Callable[[InputError], gr.Error]) -> Calla
     return stream if inspect.isgeneratorfunction(function) else call
 
 
+CHECK = tr("请检查输入", "Please check")
+
+
+def complain(error: InputError) -> None:
+    """One sentence to the visitor; what stood stands, and the handler goes on."""
+    gr.Warning(_sentence(error), title=CHECK)
+
+
 def _toast(error: InputError) -> gr.Error:
-    field, zh, en = (html.escape(text) for text in (error.field, error.zh, error.en))  # toasts are shown as HTML
-    return gr.Error(
-        tr(f"{field}：{zh}", f"{field}: {en}"),
-        title=tr("请检查输入", "Please check"),
-        print_exception=False,
-    )
+    return gr.Error(_sentence(error), title=CHECK, print_exception=False)
+
+
+def _sentence(error: InputError) -> str:
+    """For a toast, which is shown as HTML, and a sentence may quote what was sent."""
+    field, zh, en = (html.escape(text, quote=False) for text in (error.field, error.zh, error.en))
+    return tr(f"{field}：{zh}", f"{field}: {en}")
 
 
 def restore_from_link(

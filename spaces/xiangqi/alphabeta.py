@@ -43,6 +43,7 @@ from spaces.xiangqi.native import (
     unpass,
 )
 from spaces.xiangqi.outcome import QUIET_PLIES
+from spaces.xiangqi.prover import Prover
 from spaces.xiangqi.rules import Position
 from spaces.xiangqi.worth import FULL
 
@@ -323,10 +324,11 @@ def compile_all() -> None:
     quiesce(table, mind, -MOST, MOST, 1, 0)
     unmake(table, 2089)
     search(table, mind, 2, -MOST, MOST, 1, 1)
+    Prover(Position("4k4/9/9/9/9/9/9/9/R8/1R3K3 w")).wins(1)
 
 
 def warm() -> None:
-    """Have everything compiled: once an installation that takes half a minute, and whoever comes meanwhile waits.
+    """Have everything compiled: once an installation that takes some 20 s, and whoever comes meanwhile waits.
 
     It happens in a process of its own, for numba holds Python's lock while it compiles, and leaves a cache on disk.
     """

@@ -5,7 +5,7 @@ The last line is one JSON object: for `sighted` and `faithful` the top-1 and top
 were asked, in all and by phase of the game. Labelled lines hold no people's moves and are passed over.
 
 The faithful model spells out every legal move at every ply, which is slow: it reads the first --faithful-games
-games only. Sighted reads every ply with at least 16 plies of history, or the game's beginning.
+games only. Sighted reads every ply with at least half of its window as history, or the game's beginning.
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ from shared.experiment import InputError
 from spaces.xiangqi.board import BLACK, RED, SQUARES, START_FEN, format_fen, iccs, parse_fen, parse_iccs
 from spaces.xiangqi.notation import chinese, wxf
 from spaces.xiangqi.outcome import REASONS, outcome
-from spaces.xiangqi.record import Record
+from spaces.xiangqi.record import MOST_TAGS, Record
 from spaces.xiangqi.rules import Position
 
 VERSION = 1
-MOST_NODES, MOST_CHARACTERS, MOST_TAGS = 2_000, 200_000, 40
+MOST_NODES, MOST_CHARACTERS = 2_000, 200_000
 GIFTS = {  # what the giver leaves off the board, as red's squares: black's mirror them through the centre
     "horse": ("b0",), "horses": ("b0", "h0"), "rook": ("a0",), "rook_horse": ("a0", "b0"), "rooks": ("a0", "i0"),
 }
@@ -75,6 +75,8 @@ class Game:
         self.position = Position(fen or START_FEN)
         self.fen, self.tags, self.result = self.position.start_fen, dict(tags or {}), result
         self.nodes, self.at = [Node()], 0
+        self.ends = 0
+        """The node to which `result` belongs."""
         self.resigned: tuple[int, int] | None = None
         """(node, side) of a resignation."""
         self._arrive(0)
@@ -85,6 +87,7 @@ class Game:
         game = cls(record.fen, record.tags, record.result)
         for move in record.moves:
             game._add(move, None)
+        game.ends = game.at
         game._arrive(game.at)
         return game
 
@@ -94,9 +97,14 @@ class Game:
         return self.position.turn
 
     @property
+    def given_up(self) -> bool:
+        """Whether somebody resigned at the node shown."""
+        return self.resigned is not None and self.resigned[0] == self.at
+
+    @property
     def ending(self) -> Ending | None:
         """How the game ended at the node shown, None where it goes on."""
-        if self.resigned and self.resigned[0] == self.at:
+        if self.given_up:
             loser = self.resigned[1]
             return Ending(1 - loser, "黑方认输" if loser else "红方认输", f"{('red', 'black')[loser]} resigned")
         if self._outcome is None:
@@ -142,7 +150,7 @@ class Game:
 
     def undo(self, plies: int = 1) -> None:
         """Go back; a resignation is taken back before the move."""
-        if self.resigned and self.resigned[0] == self.at:
+        if self.given_up:
             self.resigned = None
             return
         if not self.at:
@@ -172,8 +180,9 @@ class Game:
         """The whole line, with its result where it ends the game."""
         line = self.line()
         moves = tuple(self.nodes[node].move for node in line)
-        end = self.ending if self.at == (line[-1] if line else 0) else None
-        return Record(self.fen, moves, end.result if end else self.result, self.tags)
+        last = line[-1] if line else 0
+        end, told = self.ending if self.at == last else None, self.result if self.ends == last else "*"
+        return Record(self.fen, moves, end.result if end else told, self.tags)
 
     def _add(self, move: int, value: float | None) -> None:
         """Visit the child with this move, which is legal at `at`, making it if there is none."""
@@ -205,7 +214,8 @@ class Game:
         nodes = [[iccs(n.move), n.parent, *([n.value] if n.value is not None else [])] for n in self.nodes[1:]]
         chosen = {str(i): n.chosen for i, n in enumerate(self.nodes) if n.chosen is not None and len(n.children) > 1}
         return {"version": VERSION, "fen": self.fen, "tags": self.tags, "result": self.result, "moves": nodes,
-                "value": self.nodes[0].value, "chosen": chosen, "at": self.at, "resigned": self.resigned}
+                "value": self.nodes[0].value, "chosen": chosen, "at": self.at, "resigned": self.resigned,
+                "ends": self.ends}
 
     @classmethod
     def from_json(cls, data: Any) -> Game:
@@ -214,7 +224,7 @@ class Game:
             return _read(cls, data)
         except InputError:
             raise
-        except (TypeError, ValueError, KeyError, IndexError, AttributeError, RecursionError):
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError, RecursionError, OverflowError):
             raise InputError("game", "保存的对局已损坏。", "the saved game is damaged.") from None
 
 
@@ -231,13 +241,16 @@ def _read(kind: type[Game], data: dict) -> Game:
     if data["value"] is not None:
         game.judge(data["value"], 0)
     for parent, child in data["chosen"].items():
-        if child not in game.nodes[int(parent)].children:
+        if type(child) is not int or child not in game.nodes[int(parent)].children:
             raise ValueError
         game.nodes[int(parent)].chosen = child
     game.travel(data["at"])
+    game.ends = data.get("ends", 0)  # games kept by an earlier version have none
+    if type(game.ends) is not int:
+        raise ValueError
     if data["resigned"] is not None:
         node, side = data["resigned"]
-        if type(node) is not int or not 0 <= node < len(game.nodes) or side not in (RED, BLACK):
+        if not {type(node), type(side)} == {int} or not 0 <= node < len(game.nodes) or side not in (RED, BLACK):
             raise ValueError
         game.resigned = (node, side)
     return game

@@ -98,8 +98,7 @@ class Probe:
     def load(cls, path: Path) -> Probe:
         """What `save` wrote; InputError when it is not there."""
         if not path.exists():
-            raise InputError("probe", f"没有探针的权重（应在 {path}）。",
-                             f"the probe's weights are missing (expected in {path}).")
+            raise InputError("probe", f"没有探针的权重 {path.name}。", f"{path.name}, the probe's weights, is missing.")
         with safe_open(path, "pt") as file:
             note = file.metadata()
             return cls(file.get_tensor("weight").float(), file.get_tensor("bias").float(), int(note["layer"]),

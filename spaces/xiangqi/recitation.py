@@ -5,7 +5,7 @@
 
 A line is met when at least two training games begin with it, or with its mirror image; a line of one game only is that
 game itself and is not kept. What ships is no game but one 48-bit hash a line and its count: an unmet line passes for a
-met one with a probability of (lines kept) / 2⁴⁸, about 2·10⁻¹⁰. The curve is measured on validation games.
+met one with a probability of (lines kept) / 2⁴⁸, about 3·10⁻¹⁰. The curve is measured on validation games.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ class Openings:
     def load(cls, path: Path) -> Openings:
         """What `save` wrote; InputError when it is not there."""
         if not path.exists():
-            raise InputError("openings", f"没有开局统计（应在 {path}）。",
-                             f"the counts of openings are missing (expected in {path}).")
+            raise InputError("openings", f"没有开局统计 {path.name}。",
+                             f"the openings' counts, {path.name}, are missing.")
         with np.load(path, allow_pickle=False) as file:
             padded = np.pad(file["hashes"], ((0, 0), (8 - HASH_BYTES, 0)))
             return cls(padded.view(">u8")[:, 0].astype(np.uint64), file["counts"], int(file["games"]))

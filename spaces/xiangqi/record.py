@@ -17,11 +17,12 @@ from spaces.xiangqi.notation import chinese, parse_notation, wxf
 from spaces.xiangqi.outcome import outcome
 from spaces.xiangqi.rules import Position
 
-MOST_CHARACTERS, MOST_PLIES = 100_000, 1_000
+MOST_CHARACTERS, MOST_PLIES, MOST_TAGS = 100_000, 1_000, 40
 RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
 NOTATIONS = ("ICCS", "WXF", "Chinese")
 
-_TAG = re.compile(r'^\s*\[\s*(\w{1,40})\s+"([^"\n]{0,400})"\s*\]\s*$', re.MULTILINE)
+# Blanks, not \s: that runs on over empty lines, anew from each of them.
+_TAG = re.compile(r'^[ \t]*\[[ \t]*(\w{1,40})[ \t]+"([^"\n]{0,400})"[ \t]*\][ \t]*$', re.MULTILINE)
 _NUMBER = re.compile(r"^\d{1,4}(?:\.+|…)")
 _ICCS = re.compile(r"[a-i]\d-?[a-i]\d", re.IGNORECASE)
 _FEN = re.compile(r"[1-9a-zA-Z]+(?:/[1-9a-zA-Z]+){9}(?:\s+[a-zA-Z](?:\s+-\s+-(?:\s+\d+\s+\d+)?)?)?\s*$")
@@ -110,6 +111,8 @@ def read_game(text: str) -> Record:
         if text[end : match.start()].strip():
             break
         tags[match[1]], end = match[2], match.end()
+    if len(tags) > MOST_TAGS:
+        raise InputError("game", f"棋谱最多 {MOST_TAGS} 个标签。", f"a game has at most {MOST_TAGS} tags.")
     position = Position(tags.get("FEN") or START_FEN)
     for word in _words(text[end:]):
         if word in RESULTS:

@@ -87,6 +87,12 @@ class Review(LiveRun):
     def goal(self) -> int:
         return len(self.moves) + 1
 
+    @property
+    def over(self) -> tuple[str, str]:
+        if self.step < self.goal:
+            return super().over
+        return "复盘已完。", "the review is complete."
+
     def position(self, ply: int) -> Position:
         """The position after `ply` moves."""
         return play(self.fen, self.moves[:ply])

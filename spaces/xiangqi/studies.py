@@ -24,7 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from shared.experiment import InputError
-from spaces.xiangqi.alphabeta import MATE, MOST, memory, search
+from spaces.xiangqi.alphabeta import MATE, MOST, memory, search, warm
 from spaces.xiangqi.board import ALLOWED, CANNON, HORSE, KINDS, KING, RED, ROOK, SOLDIER, format_fen, iccs, parse_iccs
 from spaces.xiangqi.native import LIMIT, desk
 from spaces.xiangqi.prover import Prover, Undecided
@@ -238,11 +238,13 @@ def answer(position: Position, left: int) -> tuple[int | None, int | None]:
     when red cannot win within `left` moves any more."""
     if not position.legal_moves():
         return None, 0
+    warm()
     return Prover(Position(position.fen())).defence(position, left)
 
 
 def key(position: Position, left: int) -> int | None:
     """A move that still wins within `left` moves, the fastest."""
+    warm()
     prover = Prover(Position(position.fen()))
     number = prover.distance(left)
     return prover.keys(position, number)[0] if number else None

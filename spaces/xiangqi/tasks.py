@@ -188,6 +188,5 @@ class FaithfulTask(nn.Module):
 def save(model: PreTrainedModel, folder: str, shard_mb: float) -> None:
     """Write config.json and bf16 safetensors, in shards of at most `shard_mb` megabytes."""
     state = {key: value.bfloat16() if value.is_floating_point() else value for key, value in model.state_dict().items()}
-    model.config.dtype = "bfloat16"
     model.save_pretrained(folder, state_dict=state, max_shard_size=f"{int(shard_mb * 1000)}KB")
     Path(folder, "generation_config.json").unlink(missing_ok=True)

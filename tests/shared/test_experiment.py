@@ -63,12 +63,33 @@ def test_what_is_wrong_in_a_link_is_named_and_the_rest_is_kept(query, field):
     assert settings == Knobs(name="fixed")
 
 
+def test_a_link_is_read_in_the_order_of_the_fields():
+    @dataclass(frozen=True)
+    class Span:
+        most: int = 9
+        at: int = 0
+
+        def __post_init__(self):
+            if self.at > self.most:
+                raise InputError("at", "太大。", "is too large.")
+
+    assert from_query(Span, {"at": "20", "most": "30"}) == (Span(30, 20), [])
+
+
 def test_gradios_own_parameters_are_left_alone():
     assert read("__theme=dark&tab=x&view=y") == (Knobs(), [])
 
 
 @pytest.mark.parametrize(
-    ("text", "field"), [("{", "settings"), ("[1]", "settings"), ('{"rat": 1}', "rat"), ('{"rate": 2}', "rate")]
+    ("text", "field"),
+    [
+        ("{", "settings"),
+        ("[1]", "settings"),
+        ("[" * 100_000, "settings"),
+        ('{"rate": ' + "9" * 5000 + "}", "settings"),
+        ('{"rat": 1}', "rat"),
+        ('{"rate": 2}', "rate"),
+    ],
 )
 def test_what_is_wrong_in_json_is_named(text, field):
     with pytest.raises(InputError) as caught:

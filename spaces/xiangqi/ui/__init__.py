@@ -21,7 +21,7 @@ def build(page: Page) -> None:
         with gr.Tab(tr("残局", "Studies"), id="studies") as studying:
             studies.build(page, tabs, studying, *table)
         with gr.Tab(tr("看它怎么想", "See it think"), id="think") as thinking:
-            think.build(page, tabs, thinking)
+            think.build(page, tabs, thinking, *table[:2])
     expose(xiangqi_move, "xiangqi_move")
 
 

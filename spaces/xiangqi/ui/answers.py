@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import gradio as gr
-
 from shared.experiment import InputError
-from shared.i18n import tr
+from shared.page import complain
 from spaces.xiangqi.game import Game
 from spaces.xiangqi.ui.board import scene
 from spaces.xiangqi.ui.opponents import ME
@@ -37,11 +34,6 @@ def _value(game: Game) -> float | None:
     """Red's expected result as it was last known, at most a move ago: not every player says one."""
     here = game.nodes[game.at]
     return game.nodes[here.parent].value if here.value is None and here.parent >= 0 else here.value
-
-
-def complain(error: InputError) -> None:
-    """One sentence to the visitor; what stood stands. A toast is HTML, and a sentence may quote what was sent."""
-    gr.Warning(html.escape(tr(f"{error.field}：{error.zh}", f"{error.field}: {error.en}"), quote=False))
 
 
 def answered(function: Callable[..., Iterator[None]]) -> Callable[..., Iterator[list[Any]]]:

@@ -86,4 +86,4 @@ def build(table: gr.State, kept: gr.BrowserState, outputs: list) -> None:
     kind.input(guard(write), [table, kept, kind], text, **QUIET)
     read.click(answered(take), [table, kept, text], outputs, **QUIET)
     upload.upload(answered(take_file), [table, kept, upload], outputs, **QUIET)
-    save.click(guard(write), [table, kept, kind], text, **QUIET).then(None, [text, kind], None, js=SAVE)
+    save.click(guard(write), [table, kept, kind], text, **QUIET).success(None, [text, kind], None, js=SAVE)

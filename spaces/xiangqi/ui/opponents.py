@@ -16,7 +16,7 @@ NAMES = {  # Chinese, English
     ME: ("我", "Me"),
     "random": ("随机走子", "Random moves"),
     "greedy": ("见子就吃", "Greedy capture"),
-    "article": ("论文的模型：只读字符", "The article's: reads characters"),
+    "article": ("原文的模型：只读字符", "The article's: reads characters"),
     "sighted": ("看棋盘的模型", "Sighted"),
     "sighted_value": ("看棋盘＋估值", "Sighted + value"),
     "thinking": ("看棋盘＋搜索一秒", "Sighted + 1 s of search"),

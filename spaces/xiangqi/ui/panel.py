@@ -93,7 +93,7 @@ def contents(table: Table) -> str:
         "given": given(game.fen),
         "seats": dict(zip(SIDES, table.seats, strict=True)), "line": rows, "at": game.at,
         "first": game.position.first_ply, "values": [game.nodes[n].value for n in (0, *line)],
-        "can": {"undo": game.at > 0 or bool(game.resigned), "redo": bool(line) and game.at != line[-1],
+        "can": {"undo": game.at > 0 or game.given_up, "redo": bool(line) and game.at != line[-1],
                 "resign": not over and ME in table.seats, "hint": not over, "run": waiting and not over,
                 "step": waiting and not over},
         "shelf": [shelved(one) for one in table.shelf],

@@ -11,10 +11,10 @@ import gradio as gr
 
 from shared.experiment import InputError
 from shared.i18n import prose, tr
-from shared.page import Page, guard
+from shared.page import Page, complain, guard
 from spaces.xiangqi.alphabeta import warm_soon
 from spaces.xiangqi.ui import exchange
-from spaces.xiangqi.ui.answers import QUIET, RUN, answered, complain, view
+from spaces.xiangqi.ui.answers import QUIET, RUN, answered, view
 from spaces.xiangqi.ui.board import board
 from spaces.xiangqi.ui.panel import panel
 from spaces.xiangqi.ui.table import Opening, Table
@@ -35,12 +35,12 @@ TRY = (
 WHO = prose(
     "**对手是谁。** “只读字符”照原文的做法：读过两万多局棋谱的字符，没见过棋盘，着法按规则挑，概率由它给。"
     "“看棋盘”每着看一眼棋子和它们的攻守，凭直觉走，不往后算；“＋估值”把每种着法各走一步，比较走后的胜负估计；"
-    "“＋搜索”再往后算一秒（α–β，由模型引导）。都是本项目从人类对局和引擎标注训练的小模型，不是大师；棋力的实测见说明文件里的阶梯表。",
+    "“＋搜索”再往后算一秒（α–β，由模型引导）。都是本项目从人类对局和引擎标注训练的小模型，不是大师。",
     """**Who plays.** *The article's* has read some twenty thousand games as letters and never saw a board: the rules
 offer the moves, it gives the probabilities. *Sighted* looks at the pieces and at what bears on what before every move,
 and plays by intuition, without looking ahead; *+ value* makes each move on the board and compares what it expects
 after it; *+ search* looks ahead for a second (alpha–beta, guided by the model). All are small models that this project
-trained on human games and an engine's labels, no masters; the README's ladder says how strong they are.""",
+trained on human games and an engine's labels, no masters.""",
 )
 ONCE = """() => {
   const press = () => {
@@ -54,12 +54,12 @@ ONCE = """() => {
 
 def _act(table: Table, data: Any) -> Iterator[None]:
     """An event of the board or the panel, and the models' moves that follow from it."""
-    moves = table.do(data)
+    moves, mine = table.do(data)
     yield
     if isinstance(data, dict) and data.get("do") == "hint":
-        yield from table.hint()
+        yield from table.hint(mine)
     began = time.monotonic()
-    for _ in table.replies(moves) if moves else ():
+    for _ in table.replies(moves, mine) if moves else ():
         yield
         if moves > 1 and not table.busy:
             time.sleep(max(0.0, began + PACE - time.monotonic()))
@@ -93,11 +93,15 @@ def recall(table: Table, kept: Any) -> list[Any]:
     return view(table)
 
 
-def follow_link(table: Table, *values: str) -> list[Any]:
-    """The table that a link names; the game that the browser kept stays there until something is played."""
+def follow_link(table: Table, kept: Any, *values: str) -> list[Any]:
+    """The table that a link names; the game that the browser kept goes on the shelf."""
     opening = Opening(*values)
     if opening == Opening():  # a link to the tab alone
         return [gr.skip()] * 3
+    try:
+        table.recall(kept)
+    except InputError as error:
+        complain(error)
     table.open(opening)
     return [*view(table)[:2], gr.skip()]
 
@@ -133,7 +137,7 @@ def _link(page: Page, tabs: gr.Tabs, table: gr.State, kept: gr.BrowserState, out
     copy = gr.Button(tr("复制链接", "Copy link"), size="sm", elem_classes="kx-link", elem_id="xiangqi-copy", scale=0)
     hidden = gr.Button(visible="hidden", elem_id="xiangqi-copy-now")
     order = list(knobs.values())
-    page.view("play", Opening, knobs, hidden, tabs=tabs, redraw=(guard(follow_link), [table, *order], outputs))
+    page.view("play", Opening, knobs, hidden, tabs=tabs, redraw=(guard(follow_link), [table, kept, *order], outputs))
 
     def present(table: Table, kept: Any) -> list[str]:
         table.recall(kept)

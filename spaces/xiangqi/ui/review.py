@@ -52,8 +52,10 @@ class Desk:
     def begin(self, table: Table, seconds: Any) -> None:
         with table.lock:
             record, nodes = table.game.record(), [0, *table.game.line()]
-        self.review.begin(record.fen, record.moves, seconds)
-        self.nodes, self.at, self.ahead = nodes, 0, 0
+        self.review.pause()
+        with self.review.lock:  # whoever is searching the game before finishes its position first
+            self.review.begin(record.fen, record.moves, seconds)
+            self.nodes, self.at, self.ahead = nodes, 0, 0
 
     def line(self) -> tuple[int, ...]:
         """The best line at `at`."""
@@ -185,17 +187,19 @@ def to_table(table: Table, desk: Desk) -> Iterator[None]:
     """Play the better line on the table as a branch, and show its first move."""
     line = desk.line()
     with table.lock:
-        known = [0, *table.game.line()]
-        if not line or table.game.fen != desk.review.fen or desk.nodes != known[: len(desk.nodes)] \
-                or tuple(table.game.nodes[n].move for n in desk.nodes[1:]) != desk.review.moves:
+        game, last = table.game, desk.nodes[-1] if desk.nodes else -1
+        known = [0, *game.path(last)] if 0 <= last < len(game.nodes) else []
+        if not line or game.fen != desk.review.fen or desk.nodes != known \
+                or tuple(game.nodes[n].move for n in known[1:]) != desk.review.moves:
             raise InputError("game", "对弈里已不是这盘棋；请重新复盘。",
                              "the table holds another game by now: review it again.")
-        table.seats = ["me", "me"]
-        table.do({"do": "travel", "node": desk.nodes[desk.at]})
+        here = {"do": "travel", "node": desk.nodes[desk.at]}
+        table.do(here)
         for move in line:
-            if table.game.ending is None:
-                table.game.play(move)
-        table.do({"do": "travel", "node": desk.nodes[desk.at]})
+            if game.ending is None:
+                game.play(move)
+        table.do(here)
+        table.seats = ["me", "me"]
     yield
 
 

@@ -11,12 +11,12 @@ import gradio as gr
 from shared.component import component
 from shared.experiment import InputError
 from shared.i18n import prose, tr
-from shared.page import Page, guard, verdict
+from shared.page import Page, complain, guard, verdict
 from spaces.xiangqi.board import KINDS, iccs, parse_iccs
 from spaces.xiangqi.notation import FACES, NUMERALS, chinese, wxf
 from spaces.xiangqi.record import play
 from spaces.xiangqi.studies import Study, answer, by_number, key, moves_of, studies
-from spaces.xiangqi.ui.answers import QUIET, answered, complain
+from spaces.xiangqi.ui.answers import QUIET, answered
 from spaces.xiangqi.ui.board import FOLDER, Arrow, board, scene
 from spaces.xiangqi.ui.table import Table
 
@@ -99,8 +99,11 @@ class Attempt:
         if needed is None or left == 1:
             self.arrows = [Arrow(iccs(move), 0.4, "", "muted"),
                            Arrow(iccs(reply), 0.6, tr("黑", "black"), "counter")]
-            self.said = tr(f"{mine[0]} 不够快：黑方 {its[0]} 之后，{left} 着之内赢不了。再想想。",
-                           f"{mine[1]} is too slow: after {its[1]} red does not win within {left}. Think again.")
+            rest = ("没有将死", "no mate")
+            if left > 1:
+                rest = (f"余下 {left - 1} 着赢不了", f"no mate within the {left - 1} left")
+            self.said = tr(f"{mine[0]} 不够快：黑方 {its[0]}，{rest[0]}。再想想。",
+                           f"{mine[1]} is too slow: {its[1]}, {rest[1]}. Think again.")
             return False
         self.moves, self.arrows = [*self.moves, move, reply], []
         self.said = tr(f"好！黑方应 {its[0]}，还有 {self.left} 着。",

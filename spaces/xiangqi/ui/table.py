@@ -96,8 +96,8 @@ class Table:
 
     # ---- what the page asks for
 
-    def do(self, event: object) -> int:
-        """Carry out an event, and return how many moves the models may make after it."""
+    def do(self, event: object) -> tuple[int, int]:
+        """Carry out an event: how many moves the models may make after it, and `turn`, with which that is over."""
         if not isinstance(event, dict) or event.get("do", "move") not in VERBS:
             raise InputError("event", f"页面只能要求 {'、'.join(VERBS)}。", f"the page may ask for {', '.join(VERBS)}.")
         with self.lock:
@@ -106,7 +106,7 @@ class Table:
             self.fresh = False
             if verb != "look":  # to turn the board does not interrupt whoever is thinking
                 self._interrupt()
-            return moves
+            return moves, self.turn
 
     def seat(self) -> str:
         """Who is to move."""
@@ -121,7 +121,7 @@ class Table:
     def _undo(self, event: dict) -> None:
         """Back to where the visitor is to move, if a model has answered since."""
         game = self.game
-        answered = self.seat() == ME and self.seats[1 - game.turn] != ME and not game.resigned
+        answered = self.seat() == ME and self.seats[1 - game.turn] != ME and not game.given_up
         game.undo(2 if answered else 1)
 
     def _redo(self, event: dict) -> None:
@@ -220,7 +220,10 @@ class Table:
 
     def read(self, text: str) -> None:
         """Take up a game or a position from text, to be gone through by hand."""
-        self._take(Game.from_record(read_game(text)))
+        record = read_game(text)
+        if record == Record():
+            raise InputError("game", "没有读到着法、局面或标签。", "there is no move, position or tag in it.")
+        self._take(Game.from_record(record))
 
     def open(self, opening: Opening) -> None:
         """Sit down at a table as a link names it."""
@@ -249,9 +252,8 @@ class Table:
 
     # ---- the models' moves
 
-    def replies(self, moves: int) -> Iterator[None]:
-        """Let the models move up to so often; yields when there is something new to see, ends when overtaken."""
-        mine = self.turn
+    def replies(self, moves: int, mine: int) -> Iterator[None]:
+        """Let the models move up to so often; yields when there is something new to see, ends when `turn` goes on."""
         for left in range(moves - 1, -1, -1):
             with self.lock:
                 if self.turn != mine or self._idle():
@@ -264,10 +266,11 @@ class Table:
                 if self.turn != mine:
                     break
                 value = self._judge(analysis)
+                self.busy, self.running = "", False  # also where the game has no room for another move
                 self.game.play(analysis.best)
                 if value is not None:  # what it expects of the move that it made
                     self.game.judge(value)
-                self.busy, self.running = "", left > 0 and not self._idle()
+                self.running = left > 0 and not self._idle()
             yield
         if self.turn != mine:
             yield  # gradio sends what was yielded last once more: that must be the present table
@@ -276,10 +279,12 @@ class Table:
         """Whether no model is to move."""
         return self.game.ending is not None or self.seat() == ME
 
-    def hint(self) -> Iterator[None]:
-        """The strongest player's favourite moves as arrows, with their share of its policy."""
+    def hint(self, mine: int) -> Iterator[None]:
+        """The strongest player's favourite moves as arrows, with their share of its policy; not once `turn` goes on."""
         with self.lock:
-            mine, path, self.busy = self.turn, list(self.game.position.moves), "wb"[self.game.turn]
+            if self.turn != mine:
+                return
+            path, self.busy = list(self.game.position.moves), "wb"[self.game.turn]
         yield
         analysis = self._ask(best(), path, mine)
         with self.lock:

@@ -153,13 +153,28 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(["version", "fen", "tags", "result", "moves", "value", "chosen", "at", "resigned"]), JSON)
+@given(st.sampled_from("version fen tags result moves value chosen at resigned ends".split()), JSON)
 def test_any_json_is_a_game_or_an_input_error(key, value):
     try:
         game = Game.from_json(played("h2e2", "h9g7").to_json() | {key: value})
     except InputError:
         return
     assert Game.from_json(game.to_json()).to_json() == game.to_json()
+
+
+def test_a_result_belongs_to_its_own_line():
+    game = Game.from_record(Record(moves=(parse_iccs("h2e2"), parse_iccs("h9g7")), result="1-0"))
+    assert game.record().result == "1-0"
+    game.undo()
+    assert Game.from_json(json.loads(json.dumps(game.to_json()))).record().result == "1-0"
+    game.play(parse_iccs("b9c7"))
+    assert game.record().result == "*"
+
+
+@pytest.mark.parametrize("change", [{"value": 10**400}, {"chosen": {"0": 1.0}}, {"resigned": [0, 0.0]}, {"ends": "2"}])
+def test_numbers_of_another_kind_are_refused(change):
+    with pytest.raises(InputError, match="damaged"):
+        Game.from_json(played("h2e2", "h9g7").to_json() | change)
 
 
 def test_a_game_has_a_most(monkeypatch):

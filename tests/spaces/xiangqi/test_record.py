@@ -1,6 +1,7 @@
 """Games as text: what people paste is read, what is wrong is named, nothing crashes."""
 
 import random
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -70,6 +71,22 @@ def test_result_is_adjudicated_where_none_is_given():
     assert read_game(write_pgn(mate)).result == "1-0"
     with pytest.raises(InputError):
         spelled(mate, "Morse")
+
+
+def test_empty_lines_cost_little():
+    """A tag was looked for from each of them to the end of them all: a minute at the limit."""
+    began = time.process_time()
+    for text in ("a" + "\n" * 90_000 + "b", "a" + "\n" * 45_000 + "[" + "\n" * 45_000 + "b"):
+        with pytest.raises(InputError):
+            read_game(text)
+    assert time.process_time() - began < 2
+
+
+def test_tags_are_bounded():
+    tags = "\n".join(f'[T{i} "x"]' for i in range(41))
+    with pytest.raises(InputError, match="40 tags"):
+        read_game(tags + "\n\nh2e2")
+    assert len(read_game(tags.split("\n", 1)[1] + "\n\nh2e2").tags) == 40
 
 
 def test_play_names_the_illegal_move():

@@ -20,7 +20,9 @@ from shared.live import Latest
 from shared.page import Page, clicked, guard, latest
 from spaces.xiangqi.faithful import PLIES
 from spaces.xiangqi.recitation import openings
+from spaces.xiangqi.record import write_pgn
 from spaces.xiangqi.study import LENSES, MOST_HEADS, Study, cut, examples
+from spaces.xiangqi.ui.table import Table
 from spaces.xiangqi.ui.think import attention, belief, forgetting, recitation, side
 from spaces.xiangqi.ui.think.lens import Lens, Update, busy
 from spaces.xiangqi.ui.think.pictures import moves_of, strip
@@ -34,10 +36,6 @@ STYLES = [(tr("像人", "like people"), "human"), (tr("像赢家", "like winners
 TRY = {"opening": tr("常见开局，走到谱外", "a common opening, played on"),
        "order": tr("同一局面，换了次序", "the same position in another order"),
        "detour": tr("绕了一大圈", "a long detour"), "random": tr("随机乱走", "random moves")}
-FROM_BOARD = """() => [...document.querySelectorAll("#xiangqi-panel .list .move small")]
-  .map((word) => word.textContent).join(" ")"""
-"""The moves listed beside the board of Play, in WXF."""
-
 
 class Runs(Latest):
     """A visitor's runs, and whether there has been one."""
@@ -100,7 +98,7 @@ def _lenses() -> tuple[gr.Tabs, dict[str, gr.Button], dict[str, Lens]]:
     return inner, openers, lenses
 
 
-def build(page: Page, tabs: gr.Tabs, tab: gr.Tab) -> None:
+def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, table: gr.State, kept: gr.BrowserState) -> None:
     """Draw the view inside its tab; nothing is computed until that is opened."""
     head = _header(page)
     inner, openers, lenses = _lenses()
@@ -148,12 +146,12 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab) -> None:
     chosen = [knobs["game"], knobs["ply"]]
     tab.select(opened_first, [runs, *order], outputs, **QUIET)
     drawn(gr.on([take.click, paste.submit], guard(_read), paste, chosen, **QUIET))
-    drawn(head.board.click(guard(_read), paste, chosen, js=FROM_BOARD, **QUIET))
+    drawn(head.board.click(guard(_of_board), [table, kept], chosen, **QUIET))
     for name, button in head.presets.items():
         game, ply = examples()[name]
         drawn(button.click(partial(_chosen, Study(game=game, ply=ply)), None, chosen, **QUIET))
-    drawn(head.back.click(partial(_step, -1), chosen, knobs["ply"], **QUIET))
-    drawn(head.on.click(partial(_step, 1), chosen, knobs["ply"], **QUIET))
+    drawn(head.back.click(guard(partial(_step, -1)), chosen, knobs["ply"], **QUIET))
+    drawn(head.on.click(guard(partial(_step, 1)), chosen, knobs["ply"], **QUIET))
     for name, button in openers.items():
         drawn(button.click(lambda n=name: n, None, knobs["lens"], **QUIET))
     for picked in (head.moves, *(figure for one in lenses.values() for figure in one.picks)):
@@ -171,8 +169,9 @@ def _chosen(study: Study) -> list:
     return [study.game, _plies(study)]
 
 
-def _step(way: int, game: str, ply: int) -> int:
-    return max(0, min(len(Study(game=game).line), int(ply) + way))
+def _step(way: int, game: str, ply: Any) -> int:
+    study = Study(game=game, ply=Study.ply if ply is None else ply)
+    return max(0, min(len(study.line), study.at + way))
 
 
 def _moves(study: Study) -> str:
@@ -184,14 +183,25 @@ def _moves(study: Study) -> str:
     return moves_of(study.line, study.at, left)
 
 
-def _read(text: str) -> list:
-    """A pasted game, or the game of the board, shown at its end."""
-    if not (text or "").strip():
+def _of_board(table: Table, kept: Any) -> list:
+    """The game on the table of Play, from its usual start, shown at its end."""
+    table.recall(kept)
+    with table.lock:
+        record = table.game.record()
+    if not record.moves:
         raise InputError("game", "棋盘上还没有着法：请先在“对弈”里走几着。",
                          "there is no move on the board yet: play some in Play first.")
+    return _read(write_pgn(record))
+
+
+def _read(text: str) -> list:
+    """A pasted game, shown at its end."""
+    if not (text or "").strip():
+        raise InputError("game", "请先粘贴一盘棋谱。", "paste a game first.")
     game, was_cut = cut(text)
     if was_cut:
-        gr.Info(tr("棋谱超过 127 着，只取前 127 着。", "The game is longer than 127 plies: its first 127 are taken."))
+        gr.Info(tr("棋谱超过 127 着，只取前 127 着。", "The game is longer than 127 plies: its first 127 are taken."),
+                title=tr("提示", "Note"))
     return _chosen(Study(game=game, ply=PLIES))
 
 

@@ -12,7 +12,7 @@ from spaces.xiangqi.ui.table import Table
 def test_a_telling_case_is_a_game_of_its_own(monkeypatch, number, seats, missing, due):
     monkeypatch.setattr(table, "seated", lambda name: name)
     asked, mine = [], Table()
-    monkeypatch.setattr(mine, "replies", lambda moves: asked.append(moves) or ())
+    monkeypatch.setattr(mine, "replies", lambda moves, turn: asked.append(moves) or ())
     mine.do({"move": "h2e2"})
     list(play._try(mine, play.TRY[number][1]))
     assert mine.seats == seats and len(mine.game.nodes) == 1 and len(mine.shelf) == 1

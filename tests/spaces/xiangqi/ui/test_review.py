@@ -1,6 +1,7 @@
 """The review on the page: partial pictures, a line followed, a branch on the table."""
 
 import json
+import threading
 
 import pytest
 
@@ -56,6 +57,37 @@ def test_the_better_line_is_followed_and_played_on_the_table(desk, table):
     game = table.game
     assert game.at == 1 and [game.nodes[n].move for n in game.line()][1:] == [BETTER, parse_iccs("h0g2")]
     assert len(game.nodes) == 7 and len(game.siblings(2)) == 1  # the old moves are still there
+
+
+def test_a_second_line_branches_after_the_first(desk, table):
+    list(page._running(desk))
+    for at in (1, 2):
+        desk.go(at)
+        list(page.to_table(table, desk))
+        assert table.game.at == desk.nodes[at] and table.seats == ["me", "me"]
+
+
+def test_a_new_review_waits_for_the_position_under_way(desk, table, monkeypatch):
+    thinking, go = threading.Event(), threading.Event()
+
+    def slow(fen, moves, seconds):
+        thinking.set()
+        assert go.wait(10)
+        return Analysis({}, value=0.0, line=(BETTER,), score={0: 0.0})
+
+    monkeypatch.setattr(reviews, "study", slow)
+    old = threading.Thread(target=lambda: list(page._running(desk)))
+    old.start()
+    assert thinking.wait(10)
+    table.read("b0c2 h9g7")
+    new = threading.Thread(target=desk.begin, args=(table, 0.3))
+    new.start()
+    new.join(0.2)
+    assert new.is_alive()
+    go.set()
+    old.join(10)
+    new.join(10)
+    assert desk.review.step == 0 and len(desk.review.moves) == 2
 
 
 def test_another_game_on_the_table_is_left_alone(desk, table):

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.experiment import InputError
+from spaces.xiangqi import game as games
 from spaces.xiangqi.board import iccs, parse_iccs
 from spaces.xiangqi.player import Analysis
 from spaces.xiangqi.ui import table as tables
@@ -26,7 +27,7 @@ def table(monkeypatch):
 
 def test_a_move_its_answer_and_their_undoing(table):
     moves = table.do({"move": "h2e2"})
-    busy = [table.busy for _ in table.replies(moves)]
+    busy = [table.busy for _ in table.replies(*moves)]
     assert busy == ["b", ""] and [iccs(m) for m in table.game.position.moves] == ["h2e2", "h9g7"]
     assert table.game.nodes[1].value == table.game.nodes[2].value == -0.5  # for red
     table.do({"do": "undo"})
@@ -36,7 +37,7 @@ def test_a_move_its_answer_and_their_undoing(table):
 
 
 def test_who_is_overtaken_while_thinking_plays_nothing(table):
-    replies = table.replies(table.do({"move": "h2e2"}))
+    replies = table.replies(*table.do({"move": "h2e2"}))
     next(replies)
     table.do({"do": "look", "name": "flip"})  # does not interrupt
     assert table.look.flip and table.busy == "b"
@@ -46,19 +47,53 @@ def test_who_is_overtaken_while_thinking_plays_nothing(table):
 
 def test_models_play_each_other_until_paused(table):
     table.seats = ["random", "greedy"]
-    assert table.do({"do": "step"}) == 1
+    assert table.do({"do": "step"})[0] == 1
     moves = table.do({"do": "new", "who": "none"})
-    assert moves > 100 and table.seats == ["random", "greedy"]
-    replies = table.replies(moves)
+    assert moves[0] > 100 and table.seats == ["random", "greedy"]
+    replies = table.replies(*moves)
     next(replies)
     assert table.running
     table.do({"do": "pause"})
     assert not table.running and list(replies) == [None] and table.game.at == 0
 
 
+def test_an_action_before_the_thought_began_is_obeyed(table):
+    table.seats = ["random", "greedy"]
+    moves = table.do({"do": "new", "who": "none"})
+    table.do({"do": "pause"})  # before anybody asked for the replies
+    list(table.replies(*moves))
+    list(table.hint(moves[1]))
+    assert table.game.at == 0 and not table.running and not table.arrows
+
+
+def test_a_full_game_leaves_nobody_thinking(table, monkeypatch):
+    monkeypatch.setattr(games, "MOST_NODES", 1)
+    with pytest.raises(InputError, match="at most 1 moves"):
+        list(table.replies(*table.do({"move": "h2e2"})))
+    assert not table.busy and not table.running
+
+
+def test_a_resignation_elsewhere_does_not_count(table):
+    table.do({"move": "h2e2"})
+    table.do({"do": "resign"})
+    table.do({"do": "travel", "node": 0})
+    for _ in table.replies(*table.do({"move": "h2d2"})):
+        pass
+    table.do({"do": "undo"})
+    assert table.game.at == 0
+
+
+@pytest.mark.parametrize("text", ["", " \n", "{only a comment", "*"])
+def test_nothing_to_read_leaves_the_table(table, text):
+    table.do({"move": "h2e2"})
+    with pytest.raises(InputError, match="no move, position or tag"):
+        table.read(text)
+    assert len(table.game.nodes) == 2 and table.seats == ["me", "greedy"]
+
+
 def test_a_hint_is_arrows_and_a_value(table):
     table.game.travel(0)
-    for _ in table.hint():
+    for _ in table.hint(table.turn):
         pass
     assert [(a.move, a.label, a.color) for a in table.arrows] == [
         ("h9g7", "75%", "accent"), (iccs(SOON + 1), "25%", "counter")]
@@ -66,7 +101,7 @@ def test_a_hint_is_arrows_and_a_value(table):
 
 
 def test_new_games_seat_and_flip(table):
-    assert table.do({"do": "new", "who": "black", "gift": "b:rooks"}) == 1
+    assert table.do({"do": "new", "who": "black", "gift": "b:rooks"})[0] == 1
     assert table.seats == ["greedy", "me"] and table.look.flip
     assert table.game.fen.startswith("1nbakabn1/")
     table.do({"do": "new", "who": "both"})
@@ -96,7 +131,7 @@ def test_a_new_game_loses_nothing(table):
 
 
 def test_keep_and_recall(table):
-    for _ in table.replies(table.do({"move": "h2e2"})):
+    for _ in table.replies(*table.do({"move": "h2e2"})):
         pass
     table.do({"do": "look", "name": "western"})
     again = Table()

@@ -4,11 +4,13 @@ import json
 
 import pytest
 
+from shared.experiment import InputError
 from shared.i18n import SEPARATOR, pick
 from spaces.xiangqi.board import parse_iccs
 from spaces.xiangqi.rules import Position
 from spaces.xiangqi.study import LENSES
 from spaces.xiangqi.ui import think
+from spaces.xiangqi.ui.table import Table
 from spaces.xiangqi.ui.think import attention, lists, pictures
 from spaces.xiangqi.voices import MODELS, Saying
 
@@ -66,10 +68,23 @@ def test_steps_stay_in_the_game_and_a_pasted_game_is_shown_at_its_end():
     assert think._step(1, "h2e2", 1) == 1 and think._step(-1, "h2e2", 0) == 0 and think._step(1, "h2e2", 0) == 1
     game, ply = think._read("炮二平五 马8进7")
     assert game == "h2e2h9g7" and (ply["maximum"], ply["value"]) == (2, 2)
-    with pytest.raises(ValueError, match="no move on the board"):
+    with pytest.raises(ValueError, match="paste a game"):
         think._read(" ")
 
 
 def test_every_lens_has_a_view_in_both_languages():
     assert tuple(think.VIEWS) == LENSES
     assert all(pick(label, "en") != pick(label, "zh") for label, _ in think.VIEWS.values())
+
+
+def test_the_game_of_the_board_comes_from_its_table():
+    table = Table()
+    with pytest.raises(InputError, match="no move on the board"):
+        think._of_board(table, "")
+    table.do({"do": "new", "who": "both"})
+    table.do({"move": "h2e2"})
+    assert think._of_board(table, "")[0] == "h2e2"
+    table.do({"do": "new", "who": "both", "gift": "w:rooks"})
+    table.do({"move": "h2e2"})
+    with pytest.raises(InputError, match="usual start"):
+        think._of_board(table, "")
