@@ -45,7 +45,7 @@ def build(slugs: tuple[str, ...] = SLUGS, with_contents: bool = True) -> gr.Bloc
     """The page with one tab for each slug, after a contents page."""
     experiments = [load(slug) for slug in slugs]
     page = Page()
-    with gr.Blocks(title=TITLE) as demo:
+    with gr.Blocks(title=TITLE, delete_cache=(3600, 24 * 3600)) as demo:  # each hour, uploads of a day ago
         masthead(TITLE, MOTTO)
         notice = gr.HTML(visible=False)
         with gr.Tabs(selected="home" if with_contents else slugs[0], overflow_behavior="wrap") as tabs:
