@@ -218,6 +218,20 @@ def test_a_server_is_the_default_and_writes_in_the_notebook(served):
     assert json.loads(paper(book))["choices"]
 
 
+def test_every_press_is_a_new_voice_of_the_same_notebook(served):
+    book = Notebook()
+    book.put("中国 ")
+    *_, _ = book.go_on(find("server"), "server", HOW)
+    *_, _ = book.go_on(find("server"), "server", HOW)
+    assert book.page.text == "中国 北京是北京是" and served.asked[-1][1]["prompt"] == "中国 北京是"
+    *_, _ = book.retry(find("server"), "server", HOW)
+    tree, spell = book.page.tree, book.page.tokenizer.decode
+    first = tree.path(book.page.node)[0]
+    other = next(t for t, _ in tree.nodes[first].token.alternatives if spell([t]) == "南")
+    *_, _ = book.choose(find("server"), "server", first, other, HOW)
+    assert book.page.text == "中国 南北京是" and served.asked[-1][1]["prompt"] == "中国 南"
+
+
 def test_a_dying_server_leaves_the_text_so_far(served):
     served.dies = True
     talk = Talk()
