@@ -19,10 +19,12 @@ from spaces.chat.answer import Reply, checked
 from spaces.chat.batching import Token
 from spaces.chat.choices import ROOT, Tree
 from spaces.chat.sampling import LIMITS, Sampling
-from spaces.chat.stream import Text, Tokenizer
+from spaces.chat.stream import Text, Tokenizer, following
 from spaces.chat.voices import Voice
 
 MOST_UNDO = 50
+MOST_PAST = 2_000_000
+"""Characters of the prompts that undo brings back; of more the earliest texts go, but never the last one."""
 MOST_BRANCHES = 40
 
 
@@ -53,7 +55,7 @@ class Page:
     @property
     def written(self) -> str:
         """What the model wrote on the path."""
-        return self.tokenizer.decode(self._ids()) if self.tree and self.tokenizer else ""
+        return following(self.tokenizer, self.tree.prompt, self._ids()) if self.tree and self.tokenizer else ""
 
     @property
     def stretch(self) -> int:
@@ -79,7 +81,7 @@ def marks(page: Page) -> list[Mark]:
     """The written pieces in order; bytes of one character are one piece."""
     if page.tree is None:
         return []
-    speller, found, first = Text(page.tokenizer), [], None
+    speller, found, first = Text(page.tokenizer, before=page.tree.prompt), [], None
     for node in page.tree.path(page.node):
         first = node if first is None else first
         if piece := speller.add(page.tree.nodes[node].token.id):
@@ -133,6 +135,7 @@ class Notebook:
 
     def put(self, text: str) -> None:
         """Another text in place of this one, as the visitor typed it; the old one can be had back."""
+        checked(text)
         with self.lock:
             self.stop()
             self._turn_to(Page(text))
@@ -167,6 +170,8 @@ class Notebook:
     def _turn_to(self, page: Page) -> None:
         if self.page.text:
             self._past = [*self._past, self.page][-MOST_UNDO:]
+            while sum(map(len, {page.prompt for page in self._past[:-1]})) > MOST_PAST:
+                del self._past[0]
         self.page = page
 
     def _tree(self) -> Tree:
@@ -298,4 +303,6 @@ def _branch(page: Page, children: dict[int, list[int]], path: set[int], node: in
     tokens = [page.tree.nodes[i].token for i in run]
     bits = -math.fsum(token.log_probability for token in tokens) / math.log(2)
     below = tuple(_branch(page, children, path, child) for child in children.get(run[-1], [])[:MOST_BRANCHES])
-    return Branch(page.tokenizer.decode([t.id for t in tokens]), run[-1], bits, run[0] in path, below)
+    before = page.tree.ids(page.tree.nodes[node].parent)
+    text = following(page.tokenizer, before, [token.id for token in tokens])
+    return Branch(text, run[-1], bits, run[0] in path, below)

@@ -6,6 +6,7 @@ import math
 import pytest
 
 from shared.experiment import InputError
+from spaces.chat import notebook
 from spaces.chat.choices import ROOT
 from spaces.chat.notebook import Notebook, branches, marks
 from spaces.chat.sampling import Sampling
@@ -190,6 +191,40 @@ def test_a_byte_and_an_end_are_spelt_so_that_they_can_be_read(voice):
     tokenizer = voice.tokenizer
     assert spelt(tokenizer, tokenizer.byte_ids[0xE4]) == "<E4>"
     assert "end" in spelt(tokenizer, tokenizer.eod_id)
+
+
+def test_stop_needs_no_valid_knob(voice, model):
+    def knobs():
+        raise InputError("seed", "", "")
+
+    book = opened()
+    run = book.go_on(voice, model, Sampling(temperature=1.0, max_new_tokens=100))
+    next(run), next(run)
+    list(VERBS["stop"](book, {}, knobs))
+    assert not book.busy and list(VERBS["undo"](book, {}, knobs))
+    for verb, data in (("go_on", {"text": "春"}), ("retry", {}), ("choose", {"node": 0, "token": 0})):
+        with pytest.raises(InputError):
+            list(VERBS[verb](book, data, knobs))
+
+
+def test_half_a_surrogate_leaves_the_page_as_it_is():
+    book = opened()
+    for deed in (lambda: book.put("\ud800"), lambda: book.edit("床\ud800")):
+        with pytest.raises(InputError, match="Unicode"):
+            deed()
+    assert view(book)
+
+
+def test_undo_brings_back_as_much_as_a_visitor_may_hold(monkeypatch):
+    monkeypatch.setattr(notebook, "MOST_PAST", 100)
+    book = Notebook()
+    for letter in "abcdefg":
+        book.put(letter * 40)
+    kept = 0
+    while book.can_undo:
+        book.undo()
+        kept += 1
+    assert kept == 3 and book.page.text == "d" * 40
 
 
 def test_a_long_prompt_does_not_travel_with_every_frame(voice, model):
