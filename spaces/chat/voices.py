@@ -67,6 +67,8 @@ class Voice(Protocol):
 
 def find(model: str, precision: str = "full", report: models.Progress | None = None) -> Voice:
     """The voice of a name; raises InputError where there is none."""
+    if not isinstance(model, str):
+        raise InputError("model", "须为文本。", "must be text.")
     model = "" if model == DEFAULT else model
     if model == SERVER or model.startswith(f"{SERVER}:"):
         return Remote(model.partition(":")[2])
@@ -193,7 +195,7 @@ class Remote:
             raise InputError("model", zh, en)
         self.server = replace(server, model=model or server.model)
         self.tokenizer = Pieces()
-        self.label = f"{self.server.model or 'server'} @ {self.server.url}"[:200]
+        self.label = f"{self.server.model or 'server'} @ {self.server.host}"[:200]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids."""
