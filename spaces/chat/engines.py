@@ -49,6 +49,7 @@ class Foreign:
     """Any causal model of transformers behind the seam of decode.py, one sequence after the other."""
 
     pace = None
+    extra_bytes = 0
 
     def __init__(self, model: torch.nn.Module):
         config = model.config.get_text_config()

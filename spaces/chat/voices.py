@@ -143,10 +143,9 @@ class Local:
             yield Answering(reply, written.fallen)
 
     def memory(self, tokens: int) -> tuple[int, int]:
-        """Bytes of the weights, and of keys and values for so many tokens."""
+        """Bytes of the weights, with what the engine copied or rounded, and of keys and values for so many tokens."""
         engine = self._engine
-        weights = self._bytes // 4 if self.precision == "int8" else self._bytes
-        return weights, engine.cache_bytes * min(tokens, engine.context) // engine.context
+        return self._bytes + engine.extra_bytes, engine.cache_bytes * min(tokens, engine.context) // engine.context
 
 
 def label(loaded: models.Loaded, precision: str) -> str:
