@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from shared.experiment import InputError
 from spaces.chat.batching import Token
 from spaces.chat.engines import Speaker
+from spaces.chat.history import unicode
 from spaces.chat.sampling import Sampling
 from spaces.chat.stream import Text
 
@@ -64,6 +65,9 @@ def checked(prompt: str) -> str:
     if len(prompt) > LONGEST_PROMPT:
         zh, en = f"至多 {LONGEST_PROMPT} 个字符。", f"must be at most {LONGEST_PROMPT} characters."
         raise InputError("prompt", zh, en)
+    if not unicode(prompt):
+        zh, en = "含有半个代理对，不是合法的 Unicode。", "holds half a surrogate pair: not valid Unicode."
+        raise InputError("prompt", zh, en)
     return prompt
 
 
@@ -94,7 +98,7 @@ def follow(
 ) -> Iterator[Reply]:  # fmt: skip
     """What comes after these ids, like `answer`; began: when the visitor asked (perf_counter)."""
     began = time.perf_counter() if began is None else began
-    text, reply = Text(speaker.tokenizer, sampling.stop), replace(reply or Reply(), prompt_tokens=len(ids))
+    text, reply = Text(speaker.tokenizer, sampling.stop, ids), replace(reply or Reply(), prompt_tokens=len(ids))
     tokens: list[Token] = []
     with closing(speaker.batch.tokens(ids, sampling, speaker.tokenizer.eod_id)) as stream:
         for token in stream:

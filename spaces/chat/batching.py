@@ -18,6 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -66,11 +67,23 @@ class _Answer:
     read: int = 0
     """Tokens of the prompt read so far; −1: all."""
     drawn: int = 0
+    error: Exception | None = None
+    """What ended it; raised to its own visitor, whoever made the step."""
 
     @property
     def waits(self) -> bool:
         """Whether its visitor has enough to go on with."""
         return len(self.ready) >= AHEAD
+
+
+@contextmanager
+def _borne_by(*answers: _Answer) -> Iterator[None]:
+    """What fails here ends these answers and no other."""
+    try:
+        yield
+    except Exception as error:
+        for answer in answers:
+            answer.error, answer.done = error, True
 
 
 class Batch:
@@ -112,6 +125,8 @@ class Batch:
                     self._turn.wait()
                 if answer.ready:
                     return answer.ready.popleft()
+                if answer.error:
+                    raise answer.error
                 if answer.done:
                     return None
                 self._stepping = True
@@ -132,7 +147,7 @@ class Batch:
             while self._stepping:  # its cache may be in use
                 self._turn.wait()
             self._under_way.remove(answer)
-            if answer.cache is not None:
+            if answer.cache is not None and not answer.error:
                 self._kept.append(answer.cache)
                 while len(self._kept) > self.most_kept:
                     self._kept.popleft()
@@ -151,12 +166,14 @@ class Batch:
             wanted = [a for a in self._under_way if not a.done and not a.waits]
         speakers = [a for a in wanted if a.read < 0][:MOST]
         if speakers:
-            self._speak(speakers)
+            with _borne_by(*speakers):
+                self._speak(speakers)
         served, room = list(speakers), PART
         for reader in (a for a in wanted if a.read >= 0):
             if room <= 0:
                 break
-            room -= self._read(reader, room)
+            with _borne_by(reader):
+                room -= self._read(reader, room)
             served.append(reader)
         with self._turn:  # those served go to the end of the line
             numbers = {id(a) for a in served}
@@ -191,7 +208,8 @@ class Batch:
         # A pace is of one visitor's steps: several rows take longer, whatever the threads.
         logits = self.engine.pace.run(step) if self.engine.pace and len(answers) == 1 else step()
         for answer, row in zip(answers, logits, strict=True):
-            self._drawn(answer, row)
+            with _borne_by(answer):
+                self._drawn(answer, row)
 
     def _drawn(self, answer: _Answer, logits: torch.Tensor) -> None:
         token = answer.sampler.draw(logits)

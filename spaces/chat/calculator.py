@@ -6,10 +6,10 @@ float32, 5.2 GB in half precision, 2.6 GB in int8; 327,680 bytes of keys and val
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from shared.experiment import InputError, boolean, number
+from shared.experiment import InputError, boolean, choice, number
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 LIMITS = {
@@ -35,10 +35,9 @@ class Shape:
     """Whether the output matrix is the token table."""
 
     def __post_init__(self):
-        for field in fields(self):
-            value = getattr(self, field.name)
-            checked = boolean("tied", value) if field.name == "tied" else number(field.name, value, LIMITS[field.name])
-            object.__setattr__(self, field.name, checked)
+        for name, limits in LIMITS.items():
+            object.__setattr__(self, name, number(name, getattr(self, name), limits))
+        boolean("tied", self.tied)
         if self.width % self.heads:
             raise InputError("heads", f"须整除宽度 {self.width}。", f"must divide the width {self.width}.")
 
@@ -89,6 +88,19 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Fitting(Shape):
+    """A shape, the dtype that is wanted, and how many full contexts run at once."""
+
+    dtype: str = "float16"
+    sequences: int = 1
+
+    def __post_init__(self):
+        super().__post_init__()
+        choice("dtype", self.dtype, tuple(BYTES))
+        object.__setattr__(self, "sequences", number("sequences", self.sequences, (1, 1000)))
+
+
+@dataclass(frozen=True)
 class Fit:
     """Whether a shape runs in a dtype within a machine's memory, in bytes."""
 
@@ -113,19 +125,22 @@ def fits(shape: Shape, memory: int, sequences: int = 1) -> list[Fit]:
     ]
 
 
-def verdict(shape: Shape, memory: int, wanted: str) -> tuple[str, str]:
+def verdict(shape: Shape, memory: int, wanted: str, sequences: int = 1) -> tuple[str, str]:
     """What to do, in Chinese and in English: load it, take another dtype, or spread it with a device_map."""
-    here, takes = _gb(memory), {dtype: _gb(shape.needed(dtype)) for dtype in BYTES}
-    if shape.needed(wanted) <= memory:
+    needed = {dtype: shape.needed(dtype, sequences) for dtype in BYTES}
+    here, takes = _gb(memory), {dtype: _gb(size) for dtype, size in needed.items()}
+    if needed[wanted] <= memory:
         return (
             f"装得下：{wanted} 需 {takes[wanted]}，这里有 {here}。",
             f"It fits: {wanted} takes {takes[wanted]} of the {here} here.",
         )
-    other = next((dtype for dtype in ("bfloat16", "int8") if shape.needed(dtype) <= memory), None)
+    other = next((dtype for dtype in ("bfloat16", "int8") if needed[dtype] <= memory), None)
     if other:
         return (
-            f"{wanted} 装不下（{takes[wanted]} > {here}）；{other} 可以，需 {takes[other]}。",
-            f"{wanted} does not fit ({takes[wanted]} > {here}); {other} does, with {takes[other]}.",
+            f"{wanted} 装不下（{takes[wanted]} > {here}）；{other} 可以，需 {takes[other]}，但要用你自己的程序："
+            "这个页面按设备的精度载入（CPU 上是 float32），int8 也由它而来。",
+            f"{wanted} does not fit ({takes[wanted]} > {here}); {other} does, with {takes[other]}, in a program of "
+            "your own: this page loads in its device's dtype (float32 on a CPU), and makes int8 from that.",
         )
     return (
         f'哪种精度都装不下（int8 也要 {takes["int8"]} > {here}）；可用 accelerate 的 device_map="auto" 把层分到'

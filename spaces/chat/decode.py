@@ -44,6 +44,8 @@ class Engine(Protocol):
     context: int
     vocabulary: int
     cache_bytes: int
+    extra_bytes: int
+    """Of weights that it holds beside the model's own."""
     pace: Pace | None
 
     def cache(self) -> Memory: ...
@@ -105,6 +107,7 @@ class Decoder:
         dtype = dtype or model.dtype
         dense = dense or products.suited(model, dtype)
         self.tokens, self.positions = (table.weight.detach().to(dtype) for table in (body.wte, body.wpe))
+        self._tables = 0 if dtype == model.dtype else self.tokens.nbytes + self.positions.nbytes
         self.final = _parameters(body.ln_f, dtype)
         self.layers = [
             Layer(
@@ -121,6 +124,12 @@ class Decoder:
         # The threads that a step's products use, for whoever runs many steps.
         self.pace = Pace(blas_threads) if model.device.type == "cpu" else None
         self.head = dense(head, torch.zeros(head.shape[1], dtype=head.dtype, device=head.device))
+
+    @property
+    def extra_bytes(self) -> int:
+        """Bytes of copied weights; the norms are too few to count."""
+        products = [self.head, *(one for layer in self.layers for one in (layer.qkv, layer.out, layer.up, layer.down))]
+        return sum(one.extra for one in products) + self._tables
 
     @property
     def cache_bytes(self) -> int:

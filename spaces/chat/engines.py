@@ -49,13 +49,17 @@ class Foreign:
     """Any causal model of transformers behind the seam of decode.py, one sequence after the other."""
 
     pace = None
+    extra_bytes = 0
 
     def __init__(self, model: torch.nn.Module):
         config = model.config.get_text_config()
         self.model, self.config = model, config
         self.context = min(LONGEST, getattr(config, "max_position_embeddings", None) or LONGEST)
         self.vocabulary = config.vocab_size
-        heads = config.num_attention_heads
+        heads = getattr(config, "num_attention_heads", None)
+        if not isinstance(heads, int):
+            zh, en = "没有注意力头，它的记忆不是键和值。", "has no attention heads: its memory is not keys and values."
+            raise InputError("model", zh, en)
         keys = getattr(config, "num_key_value_heads", None) or heads
         width = (getattr(config, "head_dim", None) or config.hidden_size // heads) * keys
         self.cache_bytes = 2 * config.num_hidden_layers * width * self.context * model.dtype.itemsize

@@ -18,6 +18,8 @@ ROLES = ("user", "model")
 ROOT = -1
 VERSION = 1
 MOST_TURNS, MOST_CHARACTERS, MOST_BYTES = 2000, 100_000, 8_000_000
+MOST_IN_ALL = 1_000_000
+"""Characters of all turns together."""
 HEADINGS = {"user": "## 问 · You", "model": "## 答 · Model"}
 TURN = re.compile(r"^## (问 · You|答 · Model)(?: · (.*))?$", re.MULTILINE)
 
@@ -56,15 +58,23 @@ class Conversation:
         old = self._at(turn)
         return self._with(Turn(old.parent, old.role, text, model))
 
-    def amended(self, text: str) -> Conversation:
-        """With the text of the turn in view replaced, while an answer streams."""
-        turn = replace(self._at(self.current), text=text[:MOST_CHARACTERS])
-        return replace(self, turns=(*self.turns[: self.current], turn, *self.turns[self.current + 1 :]))
+    @property
+    def room(self) -> int:
+        """Characters that one more turn may have."""
+        left = MOST_IN_ALL - sum(len(turn.text) for turn in self.turns)
+        return max(0, min(MOST_CHARACTERS, left)) if len(self.turns) < MOST_TURNS else 0
 
     def versions(self, turn: int) -> list[int]:
         """The turns that stand at the same place, this one among them."""
         here = self._at(turn)
-        return [i for i, other in enumerate(self.turns) if (other.parent, other.role) == (here.parent, here.role)]
+        return self.places()[here.parent, here.role]
+
+    def places(self) -> dict[tuple[int, str], list[int]]:
+        """All turns by what they follow and who says them: the versions of each place."""
+        found: dict[tuple[int, str], list[int]] = {}
+        for i, turn in enumerate(self.turns):
+            found.setdefault((turn.parent, turn.role), []).append(i)
+        return found
 
     def show(self, turn: int) -> Conversation:
         """The branch through a turn in view, to its newest end."""
@@ -81,7 +91,7 @@ class Conversation:
 
     def _with(self, turn: Turn) -> Conversation:
         conversation = Conversation((*self.turns, turn), len(self.turns))
-        _check(conversation)
+        _check(conversation, len(self.turns))
         return conversation
 
     def _at(self, turn: int) -> Turn:
@@ -110,7 +120,7 @@ def from_json(text: str) -> Conversation:
         raise _broken(f"至多 {MOST_BYTES // 10**6} MB", f"must be at most {MOST_BYTES // 10**6} MB")
     try:
         value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # also a number of thousands of digits
         raise _broken("不是合法的 JSON", "is not valid JSON") from None
     if not isinstance(value, dict) or value.get("version") != VERSION or not isinstance(value.get("turns"), list):
         raise _broken("不是这里导出的对话", "is no conversation exported here")
@@ -143,14 +153,14 @@ def from_markdown(text: str) -> Conversation:
     return conversation
 
 
-def _check(conversation: Conversation) -> None:
-    """Raise InputError for what could not have been said here."""
+def _check(conversation: Conversation, known: int = 0) -> None:
+    """Raise InputError for what could not have been said here; the first `known` turns are checked already."""
     turns, current = conversation.turns, conversation.current
     if len(turns) > MOST_TURNS:
         raise _broken(f"至多 {MOST_TURNS} 轮", f"must have at most {MOST_TURNS} turns")
     if not _place(current, len(turns)):
         raise _broken("当前位置不存在", "names a turn that is not there")
-    for i, turn in enumerate(turns):
+    for i, turn in enumerate(turns[known:], known):
         if not _place(turn.parent, i) or turn.role not in ROLES:
             raise _broken(f"第 {i + 1} 轮的位置或角色不对", f"has a wrong place or role in turn {i + 1}")
         if not all(isinstance(part, str) for part in (turn.text, turn.model)) or "\n" in turn.model:
@@ -158,6 +168,20 @@ def _check(conversation: Conversation) -> None:
         if len(turn.text) > MOST_CHARACTERS or len(turn.model) > 200:
             zh, en = f"第 {i + 1} 轮超过 {MOST_CHARACTERS} 字", f"has more than {MOST_CHARACTERS} characters in turn"
             raise _broken(zh, f"{en} {i + 1}")
+        if not unicode(turn.text + turn.model):
+            raise _broken(f"第 {i + 1} 轮不是合法的 Unicode", f"has no valid Unicode in turn {i + 1}")
+    if sum(len(turn.text) for turn in turns) > MOST_IN_ALL:
+        zh, en = f"全部至多 {MOST_IN_ALL} 字", f"must have at most {MOST_IN_ALL} characters in all"
+        raise _broken(zh, en)
+
+
+def unicode(text: str) -> bool:
+    """Whether a text can be sent at all: half a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _place(value: Any, below: int) -> bool:
@@ -181,14 +205,15 @@ def as_prompt(turns: Sequence[Turn], measure, room: int) -> Written:
 
     measure: text → tokens; room: tokens for the prompt. The last turn stays, however long (answer.py cuts it).
     """
-    lines = [("问：" if turn.role == "user" else "答：") + turn.text.strip() + "\n" for turn in turns]
-    sizes, total, kept = [measure(line) for line in lines], measure("答："), 0
-    for size in reversed(sizes):
-        if kept and total + size > room:
+    lines, total = [], measure("答：")  # the last turn first
+    for turn in reversed(turns):
+        line = ("问：" if turn.role == "user" else "答：") + turn.text.strip() + "\n"
+        total += measure(line)
+        if lines and total > room:
             break
-        total, kept = total + size, kept + 1
-    fallen = len(lines) - kept
+        lines.append(line)
+    fallen = least = len(turns) - len(lines)
     # An answer whose question fell out would stand alone.
-    while fallen < len(lines) - 1 and turns[fallen].role == "model":
+    while fallen < len(turns) - 1 and turns[fallen].role == "model":
         fallen += 1
-    return Written("".join(lines[fallen:]) + "答：", fallen)
+    return Written("".join(lines[::-1][fallen - least :]) + "答：", fallen)

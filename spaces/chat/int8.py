@@ -34,7 +34,8 @@ def dense8(weight: torch.Tensor, bias: torch.Tensor) -> Dense:
     """x (B, in) → x W + b (B, out) with W in int8."""
     packed = torch.ops.quantized.linear_prepack(quantise(weight), bias.float())
     narrow = not torch.cpu._is_vnni_supported()  # without VNNI, sums of two full products overflow 16 bits
-    return lambda x: torch.ops.quantized.linear_dynamic(x, packed, narrow)
+    held = weight.numel() + 16 * len(bias)  # of each output its bias, scale, zero point and column's sum
+    return Dense(lambda x: torch.ops.quantized.linear_dynamic(x, packed, narrow), held)
 
 
 class Int8Decoder(Decoder):

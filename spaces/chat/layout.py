@@ -28,7 +28,7 @@ class Reading:
 
 
 def speakers(model, tokenizer, start: tuple[int, ...] = ()) -> dict[str, Speaker]:
-    """The three layouts of a GPT-2 over the same weights, which are not copied."""
+    """The three layouts of a GPT-2 over the same weights; a small one's are copied for speed (products.py)."""
     if not readable(model):
         raise InputError("model", "须为 GPT-2 布局的模型。", "must be a model in GPT-2's layout.")
     return {layout: Speaker(Decoder(model, layout), tokenizer, start) for layout in LAYOUTS}

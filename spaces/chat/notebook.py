@@ -11,7 +11,7 @@ import math
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.experiment import InputError
@@ -19,10 +19,12 @@ from spaces.chat.answer import Reply, checked
 from spaces.chat.batching import Token
 from spaces.chat.choices import ROOT, Tree
 from spaces.chat.sampling import LIMITS, Sampling
-from spaces.chat.stream import Text, Tokenizer
+from spaces.chat.stream import Text, Tokenizer, following
 from spaces.chat.voices import Voice
 
 MOST_UNDO = 50
+MOST_PAST = 2_000_000
+"""Characters of the prompts that undo brings back; of more the earliest texts go, but never the last one."""
 MOST_BRANCHES = 40
 
 
@@ -38,6 +40,12 @@ class Page:
     """The model that wrote the tree."""
     model: str = ""
     """The name that it was asked for by."""
+    cut: int = 0
+    """Characters at the prompt's beginning that the model did not read."""
+    began: int = ROOT
+    """The node after which the last stretch was written."""
+    beyond: dict[int, int] = field(default_factory=dict)
+    """A node before a stop string, and the node after it: to go on there is to go on after the stop."""
 
     @property
     def text(self) -> str:
@@ -47,7 +55,15 @@ class Page:
     @property
     def written(self) -> str:
         """What the model wrote on the path."""
-        return self.tokenizer.decode(self._ids()) if self.tree and self.tokenizer else ""
+        return following(self.tokenizer, self.tree.prompt, self._ids()) if self.tree and self.tokenizer else ""
+
+    @property
+    def stretch(self) -> int:
+        """The node after which the end of the text was written; of a branch gone to since, its last fork."""
+        path = [ROOT, *self.tree.path(self.node)]
+        if self.began in path:
+            return self.began
+        return next((node for node in reversed(path[:-1]) if len(self.tree.children(node)) > 1), ROOT)
 
     def _ids(self) -> list[int]:
         return [self.tree.nodes[i].token.id for i in self.tree.path(self.node)]
@@ -65,7 +81,7 @@ def marks(page: Page) -> list[Mark]:
     """The written pieces in order; bytes of one character are one piece."""
     if page.tree is None:
         return []
-    speller, found, first = Text(page.tokenizer), [], None
+    speller, found, first = Text(page.tokenizer, before=page.tree.prompt), [], None
     for node in page.tree.path(page.node):
         first = node if first is None else first
         if piece := speller.add(page.tree.nodes[node].token.id):
@@ -84,9 +100,6 @@ class Notebook:
         self.page, self.reply, self.busy, self.turn = Page(), Reply(), False, 0
         self.cost: dict[str, Any] = {}
         self._past: list[Page] = []
-        self._began = ROOT
-        self._beyond: dict[int, int] = {}
-        """A node before a stop string, and the node after it: to go on there is to go on after the stop."""
 
     def __deepcopy__(self, memo) -> Notebook:
         made = Notebook()  # gradio copies a State's first value for each session
@@ -117,10 +130,12 @@ class Notebook:
             if not self._past:
                 raise InputError("undo", "没有更早的文字了。", "there is no earlier text.")
             self.stop()
-            self.page, self.reply = self._past.pop(), Reply()
+            self.page = self._past.pop()
+            self.reply = Reply(cut=self.page.cut)
 
     def put(self, text: str) -> None:
         """Another text in place of this one, as the visitor typed it; the old one can be had back."""
+        checked(text)
         with self.lock:
             self.stop()
             self._turn_to(Page(text))
@@ -133,7 +148,7 @@ class Notebook:
             tree.path(node)  # whether there is such a node
             self.stop()
             self._turn_to(replace(self.page, node=node))
-            self.reply = Reply()
+            self.reply = Reply(cut=self.page.cut)
 
     def edit(self, text: str) -> None:
         """Take what the visitor typed: the end of the path may be gone, or all of it be new."""
@@ -155,6 +170,8 @@ class Notebook:
     def _turn_to(self, page: Page) -> None:
         if self.page.text:
             self._past = [*self._past, self.page][-MOST_UNDO:]
+            while sum(map(len, {page.prompt for page in self._past[:-1]})) > MOST_PAST:
+                del self._past[0]
         self.page = page
 
     def _tree(self) -> Tree:
@@ -170,12 +187,9 @@ class Notebook:
             page = self.page
             if page.tree is None or page.model != model:
                 prompt = voice.read(page.text, sampling.max_new_tokens)
-                page = Page(page.text, Tree(prompt.ids), ROOT, voice.tokenizer, voice.label, model)
-                self._beyond = {}
-                self.reply = Reply(cut=prompt.cut)
-            start = self._beyond.get(page.node, page.node)
-            self._began = start
-        yield from self._write(voice, replace(page, node=start), sampling)
+                page = Page(page.text, Tree(prompt.ids), ROOT, voice.tokenizer, voice.label, model, prompt.cut)
+            start = page.beyond.get(page.node, page.node)
+        yield from self._write(voice, replace(page, node=start, began=start), sampling)
 
     def retry(self, voice: Voice, model: str, sampling: Sampling) -> Iterator[None]:
         """Write the last stretch once more with the next seed; the former one stays in the tree.
@@ -186,12 +200,13 @@ class Notebook:
         sampling = replace(sampling, temperature=sampling.temperature or 1.0)
         with self.lock:
             if model != self.page.model:
-                self._turn_to(Page(replace(self.page, node=self._began).text))
+                self._turn_to(Page(replace(self.page, node=self.page.stretch).text))
             else:
-                tries = len(tree.children(self._began))
+                start = self.page.stretch
+                tries = len(tree.children(start))
                 seed = (sampling.seed + tries) % (LIMITS["seed"][1] + 1)
                 sampling = replace(sampling, seed=seed)
-                page = replace(self.page, node=self._began)
+                page = replace(self.page, node=start, began=start)
         if self.page.tree is None:
             yield from self.go_on(voice, model, sampling)
         else:
@@ -204,25 +219,24 @@ class Notebook:
                 zh, en = "换了模型：请先续写，再选。", "has changed: continue first, then choose."
                 raise InputError("model", zh, en)
             tree, node = self._tree().fork(node, token)
-            self._began = node
-            page = replace(self.page, tree=tree, node=node)
+            page = replace(self.page, tree=tree, node=node, began=node)
         yield from self._write(voice, page, sampling)
 
     def _write(self, voice: Voice, page: Page, sampling: Sampling) -> Iterator[None]:
         """Grow the page's path while the model talks and no newer deed ends it; yields when there is more to see."""
         with self.lock:
             self.turn += 1
-            mine, cut, start = self.turn, self.reply.cut, page.node
+            mine, start = self.turn, page.node
             self._turn_to(page)
-            self.busy, self.reply = True, Reply(cut=cut)
+            self.busy, self.reply = True, Reply(cut=page.cut)
         yield
         try:
-            with closing(voice.go_on(page.tree.ids(start), sampling)) as replies:
+            with closing(voice.go_on(page.tree.ids(start), sampling, page.tokenizer)) as replies:
                 for reply in replies:
                     with self.lock:
                         if self.turn != mine:
                             break
-                        self._take(page, start, replace(reply, cut=cut), sampling.stop)
+                        self._take(page, start, replace(reply, cut=page.cut + reply.cut))
                         weights, cache = voice.memory(reply.prompt_tokens + reply.count)
                         self.cost = {"weights": weights, "cache": cache}
                     yield
@@ -232,7 +246,7 @@ class Notebook:
                     self.busy = False
         yield
 
-    def _take(self, page: Page, start: int, reply: Reply, stop: Sequence[str]) -> None:
+    def _take(self, page: Page, start: int, reply: Reply) -> None:
         """The page with a reply's tokens after the start; those of a stop string stay out of sight."""
         tree, end = _without_repeats(page.tree, start, reply.tokens)
         node = end
@@ -240,7 +254,7 @@ class Notebook:
             written = len(replace(page, tree=tree, node=start).text) + len(reply.text)
             while node != start and len(replace(page, tree=tree, node=node).text) > written:
                 node = tree.nodes[node].parent
-            self._beyond[node] = end
+            page = replace(page, beyond=page.beyond | {node: end})
         self.page, self.reply = replace(page, tree=tree, node=node), reply
 
 
@@ -289,4 +303,6 @@ def _branch(page: Page, children: dict[int, list[int]], path: set[int], node: in
     tokens = [page.tree.nodes[i].token for i in run]
     bits = -math.fsum(token.log_probability for token in tokens) / math.log(2)
     below = tuple(_branch(page, children, path, child) for child in children.get(run[-1], [])[:MOST_BRANCHES])
-    return Branch(page.tokenizer.decode([t.id for t in tokens]), run[-1], bits, run[0] in path, below)
+    before = page.tree.ids(page.tree.nodes[node].parent)
+    text = following(page.tokenizer, before, [token.id for token in tokens])
+    return Branch(text, run[-1], bits, run[0] in path, below)

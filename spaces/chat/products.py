@@ -16,15 +16,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from spaces.chat import pace
 
-Dense = Callable[[torch.Tensor], torch.Tensor]
 SMALL = 100_000_000  # parameters of a model whose copies do not matter
 MOST_ROWS = 128  # for which the packed order is made; more rows take it too
+
+
+@dataclass(frozen=True)
+class Dense:
+    """x (B, in) → x W + b (B, out), and the bytes that it holds beside the model's own."""
+
+    product: Callable[[torch.Tensor], torch.Tensor]
+    extra: int = 0
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return self.product(x)
 
 
 def hand() -> ThreadPoolExecutor:
@@ -42,7 +53,7 @@ def suited(model: torch.nn.Module, dtype: torch.dtype) -> Callable[[torch.Tensor
 
 def plain(weight: torch.Tensor, bias: torch.Tensor) -> Dense:
     """torch's own product over the model's weights."""
-    return lambda x: torch.addmm(bias, x, weight)
+    return Dense(lambda x: torch.addmm(bias, x, weight))
 
 
 def row_by_numpy(weight: torch.Tensor, bias: torch.Tensor) -> Dense:
@@ -54,14 +65,15 @@ def copied(weight: torch.Tensor, bias: torch.Tensor) -> Dense:
     """One row by numpy over the weight turned as it is read fastest, more by oneDNN over a packed one."""
     tall = weight.shape[0] > weight.shape[1]
     turned = weight.t().contiguous().t() if tall else weight.contiguous()
-    return _by_rows(_row(turned, bias), _packed(weight, bias))
+    again = 0 if turned.data_ptr() == weight.data_ptr() else weight.nbytes
+    return _by_rows(_row(turned, bias, again), _packed(weight, bias))
 
 
 def _by_rows(one: Dense, several: Dense) -> Dense:
-    return lambda x: one(x) if len(x) == 1 else several(x)
+    return Dense(lambda x: one.product(x) if len(x) == 1 else several.product(x), one.extra + several.extra)
 
 
-def _row(weight: torch.Tensor, bias: torch.Tensor) -> Dense:
+def _row(weight: torch.Tensor, bias: torch.Tensor, extra: int = 0) -> Dense:
     w, b = weight.numpy(), bias.numpy()
 
     def product(x: torch.Tensor) -> torch.Tensor:
@@ -69,10 +81,10 @@ def _row(weight: torch.Tensor, bias: torch.Tensor) -> Dense:
         out += b
         return torch.from_numpy(out)[None]
 
-    return product
+    return Dense(product, extra)
 
 
 def _packed(weight: torch.Tensor, bias: torch.Tensor) -> Dense:
     packed = torch.ops.mkldnn._reorder_linear_weight(weight.t().contiguous(), MOST_ROWS)
     product = torch.ops.mkldnn._linear_pointwise
-    return lambda x: product(x, packed, bias, "none", [], "")
+    return Dense(lambda x: product(x, packed, bias, "none", [], ""), weight.nbytes)

@@ -22,6 +22,7 @@ LIMITS = {
     "seed": (0, 2**31 - 1),
 }
 STOPS, STOP_LENGTH = 8, 40
+COLDEST = 1e-30  # what is colder draws like this: always the likeliest, and its quotients are still finite
 HEAD = 256  # tokens that hold the nucleus nearly always; the whole vocabulary is sorted where they do not
 
 
@@ -85,7 +86,7 @@ class Sampler:
     def _draw(self, logits: torch.Tensor) -> int:
         if self.sampling.temperature == 0:
             return int(logits.argmax())
-        logits, tokens = self._kept(logits / self.sampling.temperature)
+        logits, tokens = self._kept((logits - logits.max()) / max(self.sampling.temperature, COLDEST))
         chosen = torch.multinomial(logits.softmax(0), 1, generator=self.generator)
         return int(chosen if tokens is None else tokens[chosen])
 

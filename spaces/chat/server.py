@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -63,6 +64,11 @@ class Server:
         url = os.getenv("OPENAI_BASE_URL", "").strip()
         return cls(url, os.getenv("OPENAI_API_KEY", ""), os.getenv("OPENAI_MODEL", "")) if url else None
 
+    @property
+    def host(self) -> str:
+        """Its address as anybody may see it: no user, no password, no path."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
+
     def models(self) -> list[str]:
         """The models that it serves; raises InputError where it does not say."""
         try:
@@ -70,7 +76,10 @@ class Server:
                 response = client.get("models")
                 if response.status_code != 200:
                     raise _Failure(*_refused(response.status_code, response.text))
-                return [str(row["id"])[:200] for row in response.json()["data"]]
+                names = [str(row["id"])[:200] for row in response.json()["data"]]
+                if not names:
+                    raise _Failure("服务器没有模型", "the server has no model")
+                return names
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, _Failure) as error:
             raise InputError("server", *_sentence(error)) from None
 
@@ -78,10 +87,11 @@ class Server:
         self, prompt: str, sampling: Sampling, chat: list[dict[str, str]] | None = None, seconds: float = SECONDS
     ) -> Iterator[ServerReply]:
         """The continuation of a prompt, or with `chat` (OpenAI's messages) the next message, after each piece."""
+        asked = checked(prompt) if chat is None else ""
         began, reply = time.perf_counter(), ServerReply()
         text = Text(None, sampling.stop)
         try:
-            for piece, said, finish in self._pieces(checked(prompt) if chat is None else "", sampling, chat):
+            for piece, said, finish in self._pieces(asked, sampling, chat):
                 passed = time.perf_counter() - began
                 if piece:
                     reply = replace(
@@ -95,8 +105,8 @@ class Server:
                 if piece:
                     yield reply
             raise _Failure("服务器没有说完就断开了", "the server hung up before the end")
-        except (httpx.HTTPError, httpx.InvalidURL, _Failure) as error:
-            note = InputError("server", *_sentence(error))
+        except (httpx.HTTPError, httpx.InvalidURL, _Failure, InputError) as error:
+            note = error if isinstance(error, InputError) else InputError("server", *_sentence(error))
             yield replace(reply, text=reply.text + text.end(), finish="error", note=note)
 
     def _client(self) -> httpx.Client:
@@ -138,9 +148,10 @@ class Server:
 
 
 def _events(response: httpx.Response) -> Iterator[dict]:
-    """The JSON of each server-sent event up to [DONE]."""
+    """The JSON of each server-sent event up to [DONE]; {} for other signs of life, so that the clock is looked at."""
     for line in _lines(response):
         if not line.startswith("data:"):
+            yield {}
             continue
         data = line[5:].strip()
         if data == "[DONE]":
@@ -154,16 +165,15 @@ def _events(response: httpx.Response) -> Iterator[dict]:
             raise _Failure(f"服务器报错：{_short(message)}", f"the server says: {_short(message)}")
         if not isinstance(value, dict) or not isinstance(value.get("choices"), list):
             raise _Failure("服务器的回答读不懂", "the server's answer cannot be read")
-        if value["choices"]:  # usage comes without
-            yield value["choices"][0]
+        yield value["choices"][0] if value["choices"] else {}  # usage comes without
 
 
 def _lines(response: httpx.Response) -> Iterator[str]:
-    """Lines as they come; one without an end is not waited for."""
+    """Lines as they come, after each part an empty one; a line without an end is not waited for."""
     held = ""
     for part in response.iter_text():
         *lines, held = (held + part).split("\n")
-        yield from lines
+        yield from (*lines, "")
         if len(held) > LONGEST_LINE:
             raise _Failure("服务器的回答没有分行", "the server's answer has no lines")
     yield held
@@ -171,6 +181,7 @@ def _lines(response: httpx.Response) -> Iterator[str]:
 
 def _piece(choice: Any) -> tuple[str, tuple[Said, ...], str]:
     try:
+        json.dumps(choice, ensure_ascii=False).encode()  # half a surrogate pair could not be sent on
         text = choice["text"] if "text" in choice else choice.get("delta", {}).get("content")
         finish = choice.get("finish_reason")
         if not isinstance(text, str | None) or not isinstance(finish, str | None):
@@ -186,9 +197,12 @@ def _said(logprobs: Any) -> tuple[Said, ...]:
         return ()
     if isinstance(content := logprobs.get("content"), list):
         return tuple(
-            Said(row["token"], float(row["logprob"]), _ranked({r["token"]: r["logprob"] for r in row["top_logprobs"]}))
+            Said(
+                row["token"], float(row["logprob"]),
+                _ranked({r["token"]: r["logprob"] for r in row.get("top_logprobs") or ()}),
+            )
             for row in content
-        )
+        )  # fmt: skip
     tokens, logs = logprobs.get("tokens") or [], logprobs.get("token_logprobs") or []
     tops = logprobs.get("top_logprobs") or [{}] * len(tokens)
     # The first token of all may have no probability.

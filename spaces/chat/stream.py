@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 BYTES_OF_A_CHARACTER = 4
+WINDOW = 8  # tokens that are decoded again before new ones: a space or a character may depend on them
 
 
 class Tokenizer(Protocol):
@@ -40,8 +41,9 @@ class _Bytes:
 class _Decoded:
     """Tokens of a tokeniser that only decodes: the difference that each makes, once it ends in a whole character."""
 
-    def __init__(self, tokenizer):
-        self.tokenizer, self.ids, self.known = tokenizer, [], ""
+    def __init__(self, tokenizer, before: Sequence[int]):
+        self.tokenizer, self.ids = tokenizer, list(before[-WINDOW:])
+        self.known = tokenizer.decode(self.ids)
 
     def add(self, token: int) -> str:
         self.ids.append(token)
@@ -52,19 +54,28 @@ class _Decoded:
 
     def _difference(self, text: str) -> str:
         new, self.known = text[len(self.known) :], text
+        if len(self.ids) >= 4 * WINDOW:  # what is far back changes nothing: decoding stays as short
+            self.ids = self.ids[-WINDOW:]
+            self.known = self.tokenizer.decode(self.ids)
         return new
 
     def end(self) -> str:
         return self._difference(self.tokenizer.decode(self.ids))
 
 
+def following(tokenizer: Tokenizer, before: Sequence[int], ids: Sequence[int]) -> str:
+    """The text of ids after others: many tokenisers drop the space that a text begins with."""
+    before = list(before[-WINDOW:])
+    return tokenizer.decode([*before, *ids])[len(tokenizer.decode(before)) :]
+
+
 class Text:
     """The text of an answer while its tokens arrive."""
 
-    def __init__(self, tokenizer: Tokenizer | None, stops: Iterable[str] = ()):
-        """No tokenizer where the pieces come as text (`add_text`)."""
-        speller = _Bytes if hasattr(tokenizer, "token_bytes") else _Decoded
-        self._speller = tokenizer and speller(tokenizer)
+    def __init__(self, tokenizer: Tokenizer | None, stops: Iterable[str] = (), before: Sequence[int] = ()):
+        """No tokenizer where the pieces come as text (`add_text`); before: the ids that it follows."""
+        bytewise = hasattr(tokenizer, "token_bytes")
+        self._speller = tokenizer and (_Bytes(tokenizer) if bytewise else _Decoded(tokenizer, before))
         self._stops, self._held = tuple(stops), ""
         self.stopped = False
 

@@ -52,6 +52,8 @@ class Talk:
         self.since = ROOT
         """The first turn that the last answer still saw; ROOT: all."""
         self.fresh, self.turn = True, 0
+        self.unkept = 0
+        """Conversations that the browser has no room for."""
 
     def __deepcopy__(self, memo) -> Talk:
         return Talk()  # gradio copies a State's first value for each session
@@ -69,10 +71,10 @@ class Talk:
             kept, room = [], MOST_KEPT
             for one in (self.conversation, *self.shelf):
                 text = one.to_json()
-                room -= len(text)
-                if room < 0:
-                    break
-                kept.append(json.loads(text))
+                if len(text) <= room:
+                    kept.append(json.loads(text))
+                    room -= len(text)
+            self.unkept = 1 + len(self.shelf) - len(kept)
             return json.dumps({"version": VERSION, "conversations": kept}, ensure_ascii=False)
 
     def recall(self, kept: object) -> None:
@@ -184,6 +186,8 @@ class Talk:
         """Answer the last question, each voice beside the others; yields when there is more to see."""
         with self.lock:
             self.stop()
+            if not self.conversation.room:
+                raise InputError("history", "已经写满了，请开一段新对话。", "is full: begin a new conversation.")
             mine, asked = self.turn, self.conversation.current
             self._branch = self.conversation.branch()
             turns = [self.conversation.turns[i] for i in self._branch]
@@ -210,10 +214,10 @@ class Talk:
         """Put what was said into the tree; the first answer is the one in view."""
         self.live, first = [], None
         for one in live:
-            if not (text := one.reply.text.strip("\n")):
+            if not (text := one.reply.text.strip("\n")[: self.conversation.room]):
                 continue
             at = self.conversation.back_to(self._branch[-1])
-            self.conversation = at.say("model", text[:MOST_CHARACTERS], one.voice.label)
+            self.conversation = at.say("model", text, one.voice.label)
             turn = self.conversation.current
             first = turn if first is None else first
             cost = described(one.reply, one.voice.memory(one.reply.prompt_tokens + one.reply.count))

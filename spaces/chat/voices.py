@@ -11,7 +11,7 @@ keep six of eight visitors waiting. ZeroGPU lends its GPU by the call, so there 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from spaces.chat.history import Turn, as_prompt
 from spaces.chat.model import WEIGHTS
 from spaces.chat.sampling import Sampling
 from spaces.chat.server import Server, ServerReply
+from spaces.chat.stream import Tokenizer
 
 SERVER, DEFAULT = "server", "default"
 FRAMES = 15  # a second, as a page can draw them
@@ -55,7 +56,9 @@ class Voice(Protocol):
 
     def read(self, text: str, room: int) -> Prompt: ...
 
-    def go_on(self, ids: Sequence[int], sampling: Sampling) -> Iterator[Reply]: ...
+    def go_on(
+        self, ids: Sequence[int], sampling: Sampling, tokenizer: Tokenizer | None = None
+    ) -> Iterator[Reply]: ...
 
     def talk(self, turns: Sequence[Turn], sampling: Sampling, form: str = "text") -> Iterator[Answering]: ...
 
@@ -64,6 +67,8 @@ class Voice(Protocol):
 
 def find(model: str, precision: str = "full", report: models.Progress | None = None) -> Voice:
     """The voice of a name; raises InputError where there is none."""
+    if not isinstance(model, str):
+        raise InputError("model", "须为文本。", "must be text.")
     model = "" if model == DEFAULT else model
     if model == SERVER or model.startswith(f"{SERVER}:"):
         return Remote(model.partition(":")[2])
@@ -118,13 +123,15 @@ class Local:
         ids, cut = fit(self._one, checked(text), min(room, self._engine.context // 2))
         return Prompt(tuple(ids), cut)
 
-    def go_on(self, ids: Sequence[int], sampling: Sampling) -> Iterator[Reply]:
-        """What follows; of ids that leave no room, the end is read."""
-        context, start = self._engine.context, self.start
+    def go_on(self, ids: Sequence[int], sampling: Sampling, tokenizer: Tokenizer | None = None) -> Iterator[Reply]:
+        """What follows; of ids that leave no room, the end is read. The ids are the model's own, whoever read them."""
+        context, start, cut = self._engine.context, self.start, 0
         if len(ids) >= context:
-            room = min(sampling.max_new_tokens, context // 2)
-            ids = [*start, *list(ids)[len(start) - context + room :]]
-        yield from _follow(self.name, self.precision, list(ids), sampling)
+            kept = context - len(start) - min(sampling.max_new_tokens, context // 2)
+            cut = len(self.decode(ids[len(start) : -kept]))
+            ids = [*start, *ids[-kept:]]
+        for reply in _follow(self.name, self.precision, list(ids), sampling):
+            yield replace(reply, cut=cut)
 
     def talk(self, turns: Sequence[Turn], sampling: Sampling, form: str = "text") -> Iterator[Answering]:
         """The next answer of a conversation, as much of it as fits."""
@@ -136,10 +143,9 @@ class Local:
             yield Answering(reply, written.fallen)
 
     def memory(self, tokens: int) -> tuple[int, int]:
-        """Bytes of the weights, and of keys and values for so many tokens."""
+        """Bytes of the weights, with what the engine copied or rounded, and of keys and values for so many tokens."""
         engine = self._engine
-        weights = self._bytes // 4 if self.precision == "int8" else self._bytes
-        return weights, engine.cache_bytes * min(tokens, engine.context) // engine.context
+        return self._bytes + engine.extra_bytes, engine.cache_bytes * min(tokens, engine.context) // engine.context
 
 
 def label(loaded: models.Loaded, precision: str) -> str:
@@ -188,7 +194,7 @@ class Remote:
             raise InputError("model", zh, en)
         self.server = replace(server, model=model or server.model)
         self.tokenizer = Pieces()
-        self.label = f"{self.server.model or 'server'} @ {self.server.url}"[:200]
+        self.label = f"{self.server.model or 'server'} @ {self.server.host}"[:200]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids."""
@@ -198,20 +204,11 @@ class Remote:
         """The text as one piece: the server cuts or refuses what is too long."""
         return Prompt((self.tokenizer.number(checked(text)),))
 
-    def go_on(self, ids: Sequence[int], sampling: Sampling) -> Iterator[Reply]:
-        """What the server says next, its pieces as tokens."""
-        for reply in at_most(self.server.answer(self.decode(ids), sampling), FRAMES):
-            yield replace(reply, tokens=self._tokens(reply))
-
-    def _tokens(self, reply: ServerReply) -> tuple[Token, ...]:
-        """Pieces with their alternatives; the whole text as one where the server tells none."""
-        if not reply.said:
-            return (Token(self.tokenizer.number(reply.text), math.nan, ()),) if reply.text else ()
-        number = self.tokenizer.number
-        return tuple(
-            Token(number(s.text), s.log_probability, tuple((number(t), math.exp(lp)) for t, lp in s.alternatives))
-            for s in reply.said
-        )
+    def go_on(self, ids: Sequence[int], sampling: Sampling, tokenizer: Pieces | None = None) -> Iterator[Reply]:
+        """What the server says next, its pieces as tokens; tokenizer: the pieces that the ids are numbers of."""
+        pieces = tokenizer or self.tokenizer
+        for reply in at_most(self.server.answer(pieces.decode(ids), sampling), FRAMES):
+            yield replace(reply, tokens=_tokens(reply, pieces.number))
 
     def talk(self, turns: Sequence[Turn], sampling: Sampling, form: str = "text") -> Iterator[Answering]:
         """The next answer; the server itself minds its context."""
@@ -225,6 +222,16 @@ class Remote:
     def memory(self, tokens: int) -> tuple[int, int]:
         """Nothing of it is here."""
         return 0, 0
+
+
+def _tokens(reply: ServerReply, number: Callable[[str], int]) -> tuple[Token, ...]:
+    """Pieces with their alternatives; the whole text as one where the server tells none."""
+    if not reply.said:
+        return (Token(number(reply.text), math.nan, ()),) if reply.text else ()
+    return tuple(
+        Token(number(s.text), s.log_probability, tuple((number(t), math.exp(lp)) for t, lp in s.alternatives))
+        for s in reply.said
+    )
 
 
 def obstacle(model: str = "") -> tuple[str, str] | None:

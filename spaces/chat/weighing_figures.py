@@ -32,8 +32,10 @@ def chance(log: float) -> str:
     if log > math.log(0.001):
         return f"{100 * math.exp(log):.2g} %"
     exponent = math.floor(log / math.log(10))
-    lead = math.exp(log - exponent * math.log(10))
-    return f"{lead:.0f} × 10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    lead = round(math.exp(log - exponent * math.log(10)))
+    if lead == 10:
+        lead, exponent = 1, exponent + 1
+    return f"{lead} × 10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def verdict(found: Weighed) -> str:

@@ -11,11 +11,11 @@ import gradio as gr
 from shared import accelerator
 from shared import page as parts
 from shared.checkpoint import find, public
-from shared.experiment import InputError, choice, from_values
+from shared.experiment import InputError, from_values
 from shared.i18n import prose, tr
 from shared.page import Page, guard
 from spaces.chat import calculator_figures as figures
-from spaces.chat.calculator import BYTES, LIMITS, Shape, verdict
+from spaces.chat.calculator import BYTES, LIMITS, Fitting, Shape, verdict
 from spaces.chat.model import WEIGHTS
 from spaces.chat.ui.knobs import QUIET
 
@@ -47,23 +47,20 @@ EXPLANATION = prose(
 每个词元的 KV 是 2 × 层数 × 宽度个数。
 “共需”再加百分之五给中间结果。载入之前，本页先看权重文件的头，
 装不下就说装不下，不会先把机器拖死；默认只用一半内存（MODELS_MEMORY 可改）。""",
-    """**How it is computed.** GPT-2’s MLP is four times as wide: 12 d² parameters a layer with biases and norms, and
+    """**How it is computed.** GPT-2's MLP is four times as wide: 12 d² parameters a layer with biases and norms, and
 the tables of tokens and positions; CPM-LM has 2,597,073,920 exactly. Keys and values of a token are 2 × layers × width
 numbers. “In all” adds five per cent for what a step computes. Before loading anything this page reads the headers of
 the files, and says that a model does not fit instead of choking on it; it takes half of the memory (MODELS_MEMORY).""",
 )
 
 
-def show(dtype: str, sequences: float, *values) -> list[str]:
+def show(*values) -> list[str]:
     """The sentence, both tables, the ways out."""
-    shape = from_values(Shape, values)
-    choice("dtype", dtype, tuple(BYTES))
-    if not isinstance(sequences, int | float) or not 1 <= sequences <= 1000 or sequences != int(sequences):
-        raise InputError("sequences", "须为 1 到 1000 的整数。", "must be a whole number from 1 to 1000.")
+    shape = from_values(Fitting, values)
     memory = accelerator.memory()
-    zh, en = verdict(shape, memory, dtype)
+    zh, en = verdict(shape, memory, shape.dtype, shape.sequences)
     said = tr(f"{shape.total:,} 个参数。{zh}", f"{shape.total:,} parameters. {en}")
-    return [said, figures.memory_table(shape, memory, int(sequences)), figures.parameter_bars(shape),
+    return [said, figures.memory_table(shape, memory, shape.sequences), figures.parameter_bars(shape),
             figures.ways_out(shape, memory)]  # fmt: skip
 
 
@@ -76,6 +73,8 @@ def read(name: str) -> list[Any]:
     try:
         config = json.loads((found.folder / "config.json").read_text(encoding="utf-8"))
         tied = config.get("tie_word_embeddings", True)
+        if config.get("n_inner") not in (None, 4 * config["n_embd"]):
+            raise InputError("model", "前馈须为四倍宽。", "must have an MLP four times as wide.")
         names = ("n_layer", "n_embd", "n_head", "vocab_size", "n_positions")
         return list(astuple(Shape(*(config[key] for key in names), tied)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -87,13 +86,13 @@ def read(name: str) -> list[Any]:
 
 def build(page: Page, tabs: gr.Tabs) -> None:
     """Draw the view."""
-    default = Shape()
+    default = Fitting()
     known = dict(KNOWN)
     if (WEIGHTS / "config.json").is_file():
         known["ours"] = (tr("内置的小 CPM", "the small CPM here"), Shape(*read("")))
     with gr.Row(elem_classes="kx-try"):
         presets = [(shape, gr.Button(label, size="sm")) for label, shape in known.values()]
-    first = show("float16", 1, *astuple(default))
+    first = show(*astuple(default))
     said = parts.verdict(first[0])
     plain = {"css_template": STYLE, "apply_default_css": False, "html_template": "<div>${value}</div>"}
     table = gr.HTML(first[1], elem_id="calculator-table", **plain)
@@ -102,8 +101,12 @@ def build(page: Page, tabs: gr.Tabs) -> None:
             name: gr.Number(getattr(default, name), precision=0, label=LABELS[name], min_width=120) for name in LIMITS
         }
     with gr.Row():
-        dtype = gr.Radio(list(BYTES), value="float16", label=tr("精度", "wanted"), scale=3, min_width=280)
-        sequences = gr.Number(1, precision=0, label=tr("几份上下文同时", "contexts at once"), min_width=120)
+        knobs["dtype"] = gr.Radio(
+            list(BYTES), value=default.dtype, label=tr("精度", "wanted"), scale=3, min_width=280
+        )
+        knobs["sequences"] = gr.Number(
+            default.sequences, precision=0, label=tr("几份上下文同时", "contexts at once"), min_width=120
+        )
         knobs["tied"] = gr.Checkbox(default.tied, label=tr("输出与词表共用", "output tied to the tokens"), min_width=99)
     bars = gr.HTML(first[2], **plain)
     ways = gr.HTML(first[3], elem_id="calculator-ways", **plain)
@@ -113,14 +116,15 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     link = page.link_button("calculator")
     gr.Markdown(EXPLANATION)
 
-    order = [knobs[f.name] for f in fields(Shape)]
-    drawing = (guard(show), [dtype, sequences, *order], [said, table, bars, ways])
-    view = page.view("calculator", Shape, knobs, link, tabs=tabs, redraw=drawing)
+    order = [knobs[f.name] for f in fields(Fitting)]
+    shapely = [knobs[f.name] for f in fields(Shape)]
+    drawing = (guard(show), order, [said, table, bars, ways])
+    view = page.view("calculator", Fitting, knobs, link, tabs=tabs, redraw=drawing)
     often = QUIET | {"trigger_mode": "always_last"}
-    gr.on([k.input for k in (*order, dtype, sequences)], *drawing, **often)
-    take.click(guard(read), folder, order, **QUIET).success(*drawing, **QUIET)
+    gr.on([knob.input for knob in order], *drawing, **often)
+    take.click(guard(read), folder, shapely, **QUIET).success(*drawing, **QUIET)
     for shape, button in presets:
         values = list(astuple(shape))
-        button.click(lambda v=values: v, None, order, **QUIET).then(*drawing, **QUIET).then(
+        button.click(lambda v=values: v, None, shapely, **QUIET).then(*drawing, **QUIET).then(
             None, order, None, js=view.keep
         )

@@ -16,7 +16,7 @@ from shared.page import Page, guard, latest
 from spaces.chat import inside_figures as figures
 from spaces.chat import voices
 from spaces.chat.inside import LONGEST, Looking, layouts, look
-from spaces.chat.ui.knobs import QUIET, RUN, absent, found, model_knob
+from spaces.chat.ui.knobs import QUIET, RUN, absent, found, model_knob, swept
 
 TRY = [
     (tr("谁教语文", "who teaches"), "张三是语文老师，李四是医生。张三教语文，李四看病人。"),
@@ -46,6 +46,7 @@ with it all places point the same way, and nothing is to be seen.""",
 )
 
 
+@swept
 def show(*values) -> Iterator[list[Any]]:
     """Both maps and the sentence."""
     asked = from_values(Looking, values)
@@ -63,6 +64,7 @@ def show(*values) -> Iterator[list[Any]]:
     ]
 
 
+@swept
 def read(*values) -> Iterator[list[Any]]:
     """The three layouts."""
     asked = from_values(Looking, values)
@@ -111,7 +113,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     view = page.view("inside", Looking, knobs, link, tabs=tabs, redraw=(guard(linked), [runs, *order], drawing[2]))
     gr.on([go.click, text.submit, layer.input, head.input], *drawing, **QUIET | {"trigger_mode": "always_last"})
     go.click(None, order, None, js=view.keep)
-    both.click(guard(read), order, [table, status], **RUN)
+    both.click(latest(guard(read)), [gr.State(Latest()), *order], [table, status], **RUN)
     for sample, button in presets:
         button.click(lambda v=sample: v, None, text, **QUIET).then(*drawing, **RUN).then(
             None, order, None, js=view.keep

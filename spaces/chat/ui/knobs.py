@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any
 
 import gradio as gr
@@ -81,6 +82,23 @@ def found(model: str, precision: str = "full") -> Iterator[tuple[str, Voice | No
             yield "", voice
         elif news[0]:
             yield news[0], None
+
+
+def swept(function: Callable) -> Callable:
+    """A generator function whose last output is a status: emptied before what it raises, or a bar would stay."""
+
+    @wraps(function)
+    def stream(*values):
+        frame = []
+        try:
+            for frame in function(*values):
+                yield frame
+        except InputError:
+            if frame:
+                yield [gr.skip()] * (len(frame) - 1) + [""]
+            raise
+
+    return stream
 
 
 def complain(error: InputError) -> None:

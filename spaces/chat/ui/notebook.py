@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -108,20 +109,22 @@ def _branch(branch: Branch) -> dict[str, Any]:
 
 # --- what the page asks for -----------------------------------------------------------------------------
 
+Knobs = Callable[[], Writing]  # read where somebody is to write: a bad one stops nothing else
 
 def act(book: Notebook, event: gr.EventData, *values) -> Iterator[str]:
     """A deed of the paper, and what the model writes because of it."""
     try:
-        yield from deed(event._data, VERBS)(book, event._data, from_values(Writing, values))
+        yield from deed(event._data, VERBS)(book, event._data, partial(from_values, Writing, values))
     except InputError as error:
         complain(error)
         yield view(book, refused=True)
 
 
-def _go_on(book: Notebook, data: dict, how: Writing) -> Iterator[str]:
+def _go_on(book: Notebook, data: dict, knobs: Knobs) -> Iterator[str]:
     text = text_of(data)
     if not text.strip():
         raise InputError("prompt", "请先写点什么：模型续写你的文字。", "is empty: the model continues what you write.")
+    how = knobs()
     for said, voice in found(how.model, how.precision):
         if voice is None:
             yield view(book, said, refused=True)  # the page keeps what was typed
@@ -130,30 +133,32 @@ def _go_on(book: Notebook, data: dict, how: Writing) -> Iterator[str]:
         yield view(book, known=True)
 
 
-def _retry(book: Notebook, data: dict, how: Writing) -> Iterator[str]:
+def _retry(book: Notebook, data: dict, knobs: Knobs) -> Iterator[str]:
+    how = knobs()
     *_, (_, voice) = found(how.model, how.precision)
     for _ in book.retry(voice, how.model, how.sampling):
         yield view(book, known=True)
 
 
-def _choose(book: Notebook, data: dict, how: Writing) -> Iterator[str]:
+def _choose(book: Notebook, data: dict, knobs: Knobs) -> Iterator[str]:
     node, token = whole(data, "node"), whole(data, "token")
+    how = knobs()
     *_, (_, voice) = found(how.model, how.precision)
     for _ in book.choose(voice, how.model, node, token, how.sampling):
         yield view(book, known=True)
 
 
-def _stop(book: Notebook, data: dict, how: Writing) -> Iterator[str]:
+def _stop(book: Notebook, data: dict, knobs: Knobs) -> Iterator[str]:
     book.stop()
     yield view(book)
 
 
-def _undo(book: Notebook, data: dict, how: Writing) -> Iterator[str]:
+def _undo(book: Notebook, data: dict, knobs: Knobs) -> Iterator[str]:
     book.undo()
     yield view(book)
 
 
-def _visit(book: Notebook, data: dict, how: Writing) -> Iterator[str]:
+def _visit(book: Notebook, data: dict, knobs: Knobs) -> Iterator[str]:
     book.visit(whole(data, "node"))
     yield view(book)
 
@@ -163,11 +168,10 @@ VERBS = {"go_on": _go_on, "retry": _retry, "choose": _choose, "stop": _stop, "un
 
 def put(book: Notebook, text: str, *values) -> Iterator[str]:
     """A text from an example or a link, continued at once where there is a model."""
-    how = from_values(Writing, values)
     if text and text.strip():
         book.put(text)
         yield view(book)
-        yield from _go_on(book, {"text": text}, how)
+        yield from _go_on(book, {"text": text}, partial(from_values, Writing, values))
 
 
 def show(book: Notebook, text: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ def view(talk: Talk, said: str = "", refused: bool = False) -> str:
             "asked": conversation.turns[branch[-1]].role == "user" if branch else False,
         }  # fmt: skip
         if not talk.busy or size <= LIGHT or not any(one.reply.count for one in talk.live):
-            value["turns"] = [_turn(talk, i) for i in branch]
+            places = conversation.places()
+            value["turns"] = [_turn(talk, i, places) for i in branch]
             value["shelf"] = [_title(one) for one in talk.shelf]
             value["samples"] = [] if branch else ASKED
             value["since"] = talk.since if talk.since in branch[1:] else ROOT
@@ -90,10 +92,10 @@ def _live(one: Live) -> dict[str, Any]:
     return {"text": reply.text, "model": one.voice.label, "cost": voices.described(reply, one.voice.memory(used))}
 
 
-def _turn(talk: Talk, i: int) -> dict[str, Any]:
+def _turn(talk: Talk, i: int, places: dict[tuple[int, str], list[int]]) -> dict[str, Any]:
     conversation = talk.conversation
     turn, cost = conversation.turns[i], talk.costs.get(i)
-    versions = conversation.versions(i)
+    versions = places[turn.parent, turn.role]
     value: dict[str, Any] = {
         "id": i, "role": turn.role, "text": turn.text, "model": turn.model, "versions": versions, "cost": cost,
         "end": _ending(cost),
@@ -132,21 +134,31 @@ def _title(conversation: Conversation) -> str:
 
 # --- what the page asks for -----------------------------------------------------------------------------
 
+Knobs = Callable[[], Talking]  # read where somebody is to answer: a bad one stops nothing else
 
 def act(talk: Talk, kept: Any, event: gr.EventData, *values) -> Iterator[list[Any]]:
     """A deed of the page, and the answers because of it; whatever is refused leaves the conversation as it is."""
     try:
         recalled(talk, kept)
-        for said in deed(event._data, VERBS)(talk, event._data, from_values(Talking, values)):
-            yield [view(talk, said), gr.skip() if talk.busy else talk.keep()]
+        for said in deed(event._data, VERBS)(talk, event._data, partial(from_values, Talking, values)):
+            yield [view(talk, said), gr.skip() if talk.busy else memory(talk)]
     except InputError as error:
         complain(error)
-        yield [view(talk, refused=True), talk.keep()]
+        yield [view(talk, refused=True), memory(talk)]
 
 
-def _answered(talk: Talk, how: Talking, say: Callable[[], None]) -> Iterator[str]:
+def memory(talk: Talk) -> str:
+    """What the browser is to keep; what it has no room for is told, once."""
+    before, kept = talk.unkept, talk.keep()
+    if talk.unkept > before:
+        zh = f"浏览器里存不下全部对话，有 {talk.unkept} 段不会留到下次。"
+        complain(InputError("history", zh, f"is too long for the browser: {talk.unkept} will not survive a reload."))
+    return kept
+
+
+def _answered(talk: Talk, knobs: Knobs, say: Callable[[], None]) -> Iterator[str]:
     """Load who is to answer, then say what is to be said, then let them answer."""
-    heard = []
+    how, heard, told = knobs(), [], set()
     for name in [how.model] + [how.second] * bool(how.second.strip()):
         for said, voice in found(name, how.precision):
             if voice is None:
@@ -154,33 +166,34 @@ def _answered(talk: Talk, how: Talking, say: Callable[[], None]) -> Iterator[str
         heard.append(voice)
     say()
     for _ in talk.answers(heard, how.sampling, how.form):
-        for one in talk.live:
-            if one.reply.note:
+        for i, one in enumerate(talk.live):
+            if one.reply.note and i not in told:
+                told.add(i)
                 complain(one.reply.note)
         yield ""
 
 
-def _ask(talk: Talk, data: dict, how: Talking) -> Iterator[str]:
+def _ask(talk: Talk, data: dict, knobs: Knobs) -> Iterator[str]:
     text = text_of(data)
     if not text.strip():
         raise InputError("prompt", "请先写点什么。", "is empty: write something first.")
-    yield from _answered(talk, how, lambda: talk.ask(text.strip()))
+    yield from _answered(talk, knobs, lambda: talk.ask(text.strip()))
 
 
-def _edit(talk: Talk, data: dict, how: Talking) -> Iterator[str]:
+def _edit(talk: Talk, data: dict, knobs: Knobs) -> Iterator[str]:
     turn, text = whole(data, "turn"), text_of(data)
     if not text.strip():
         raise InputError("prompt", "请先写点什么。", "is empty: write something first.")
-    yield from _answered(talk, how, lambda: talk.edit(turn, text.strip()))
+    yield from _answered(talk, knobs, lambda: talk.edit(turn, text.strip()))
 
 
-def _again(talk: Talk, data: dict, how: Talking) -> Iterator[str]:
+def _again(talk: Talk, data: dict, knobs: Knobs) -> Iterator[str]:
     turn = whole(data, "turn")
-    yield from _answered(talk, how, lambda: talk.again(turn))
+    yield from _answered(talk, knobs, lambda: talk.again(turn))
 
 
 def _at_once(change: Callable[[Talk, dict], None]) -> Callable:
-    def verb(talk: Talk, data: dict, how: Talking) -> Iterator[str]:
+    def verb(talk: Talk, data: dict, knobs: Knobs) -> Iterator[str]:
         change(talk, data)
         yield ""
 
@@ -235,7 +248,7 @@ def take_file(talk: Talk, kept: Any, path: str | None) -> list[Any]:
     except UnicodeDecodeError:
         raise InputError("history", "须为 UTF-8 文本。", "must be text in UTF-8.") from None
     talk.read(from_json(text) if text.lstrip().startswith("{") else from_markdown(text))
-    return [view(talk), talk.keep()]
+    return [view(talk), memory(talk)]
 
 
 def build(page: Page, tabs: gr.Tabs) -> None:
@@ -287,4 +300,4 @@ def build(page: Page, tabs: gr.Tabs) -> None:
 def forgotten(talk: Talk) -> list[Any]:
     """Everything gone, here and in the browser."""
     talk.forget()
-    return [view(talk), talk.keep()]
+    return [view(talk), memory(talk)]

@@ -17,7 +17,7 @@ from shared.page import Page, guard, latest
 from spaces.chat import voices, weighing_figures
 from spaces.chat.examples import ALL
 from spaces.chat.ui.component import component
-from spaces.chat.ui.knobs import QUIET, RUN, absent, deed, found, model_knob, whole
+from spaces.chat.ui.knobs import QUIET, RUN, absent, deed, found, model_knob, swept, whole
 from spaces.chat.weighing import Weighed, Weighing, weigh
 
 SHOWN = ("capital", "english", "subject", "triple", "antonym", "idiom", "kind", "sentiment", "add", "lookup")
@@ -45,6 +45,7 @@ averaged (the contextual calibration of Zhao et al., 2021).""",
 )
 
 
+@swept
 def show(*values) -> Iterator[list[Any]]:
     """The scales as they fill."""
     asked = from_values(Weighing, values)

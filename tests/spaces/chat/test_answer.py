@@ -80,7 +80,7 @@ def test_a_megabyte_is_answered_at_once(speaker):
     assert reply.cut > 1_000_000 and time.process_time() - began < 2
 
 
-@pytest.mark.parametrize("prompt", ["", " \n\t", None, 3])
+@pytest.mark.parametrize("prompt", ["", " \n\t", None, 3, "半\ud800"])
 def test_empty_prompts_are_refused(speaker, prompt):
     with pytest.raises(InputError) as caught:
         next(answer(speaker, prompt, Sampling()))

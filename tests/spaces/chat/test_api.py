@@ -25,7 +25,8 @@ def test_the_continuation_grows_to_what_the_engine_says(model):
 @pytest.mark.parametrize(
     "asked, field",
     [
-        (("",), "prompt"), (("x", "/no/such/folder"), "model"), (("x", "", 0), "max_new_tokens"),
+        (("",), "prompt"), (("x", "/no/such/folder"), "model"), (("x", 3), "model"), (("x", None), "model"),
+        (("x", "", 0), "max_new_tokens"),
         (("x", "", 5, -1.0), "temperature"), (("x", "", 5, 1.0, 2.0), "top_p"), (("x", "", 5, 1.0, 1.0, -1), "seed"),
     ],
 )  # fmt: skip

@@ -179,3 +179,16 @@ def test_a_failing_engine_frees_the_line(model):
     with pytest.raises(ZeroDivisionError):
         next(stream)
     assert batch.active == 0
+
+
+def test_a_failing_draw_ends_its_own_answer_only(model, batch, monkeypatch):
+    streams = [batch.tokens(prompt(5, seed), GREEDY, NEVER) for seed in (1, 2, 3)]
+    said = [[next(stream).id] for stream in streams]
+    draw, failing = batching.Sampler.draw, batch._under_way[1].sampler
+    monkeypatch.setattr(batching.Sampler, "draw", lambda s, logits: 1 / 0 if s is failing else draw(s, logits))
+    for i in (0, 2):
+        said[i] += [token.id for token in streams[i]]
+        assert said[i] == alone(model, prompt(5, i + 1))
+    with pytest.raises(ZeroDivisionError):
+        list(streams[1])
+    assert batch.active == 0

@@ -1,13 +1,16 @@
 """Counts against transformers' own modules, CPM's number, bytes by dtype, the verdict."""
 
+from urllib.parse import parse_qsl
+
 import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from shared.experiment import InputError
-from spaces.chat.calculator import Shape, fits, verdict
+from shared.experiment import InputError, from_query, to_query
+from spaces.chat.calculator import Fitting, Shape, fits, verdict
 from spaces.chat.decode import Decoder
 from spaces.chat.int8 import Int8Decoder
+from spaces.chat.ui.calculator import read
 
 
 def test_cpm_has_2_597_073_920_parameters():
@@ -50,6 +53,8 @@ def test_what_fits_in_a_laptop_and_on_a_card():
     assert by_dtype == {"float32": False, "bfloat16": True, "float16": True, "int8": True}
     assert "bfloat16" in verdict(Shape(), 8 * 10**9, "float32")[1]
     assert "fits" in verdict(Shape(), 16 * 10**9, "float32")[1]
+    assert "program of your own" in verdict(Shape(), 8 * 10**9, "float32")[1]
+    assert "No dtype fits" in verdict(Shape(), 8 * 10**9, "float16", 100)[1]
     assert all("device_map" in text for text in verdict(Shape(), 10**9, "float32"))
 
 
@@ -60,3 +65,26 @@ def test_impossible_shapes_are_refused_by_name(field, value):
     with pytest.raises(InputError) as caught:
         Shape(**{field: value})
     assert caught.value.field == field
+
+
+def test_a_link_carries_the_dtype_and_the_contexts():
+    asked = Fitting(12, 768, 12, 50_257, 1024, dtype="int8", sequences=8)
+    query = dict(parse_qsl(to_query(asked)[1:]))
+    assert query["dtype"] == "int8" and from_query(Fitting, query) == (asked, [])
+
+
+@pytest.mark.parametrize("field, value", [("dtype", "int4"), ("dtype", ["int8"]), ("sequences", 0), ("sequences", 1.5)])
+def test_what_nobody_can_want_is_refused(field, value):
+    with pytest.raises(InputError) as caught:
+        Fitting(**{field: value})
+    assert caught.value.field == field
+
+
+def test_a_config_with_another_mlp_is_refused(tmp_path):
+    config = GPT2Config(n_layer=2, n_embd=32, n_head=2, vocab_size=50, n_positions=40, n_inner=128)
+    config.save_pretrained(tmp_path)
+    assert read(str(tmp_path))[:2] == [2, 32]
+    config.n_inner = 64
+    config.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="four times"):
+        read(str(tmp_path))

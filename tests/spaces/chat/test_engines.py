@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, MambaConfig, MambaForCausalLM
 
 from shared.experiment import InputError
 from spaces.chat.decode import Decoder
@@ -69,6 +69,12 @@ def test_our_loop_for_gpt2_another_for_the_rest_made_once(gpt2, llama):
     assert type(Speaker.of(loaded, "int8").engine) is Int8Decoder
     hub = SimpleNamespace(model=llama, tokenizer=Letters(), folder=WEIGHTS)
     assert type(Speaker.of(hub).engine) is Foreign and isinstance(Speaker.of(hub).tokenizer, HubTokenizer)
+
+
+def test_a_model_without_heads_is_refused():
+    config = MambaConfig(vocab_size=60, hidden_size=16, num_hidden_layers=1)
+    with pytest.raises(InputError, match="heads"):
+        Foreign(MambaForCausalLM(config))
 
 
 def test_what_cannot_be_is_refused(gpt2, llama, tmp_path):

@@ -24,11 +24,6 @@ def test_a_branch_keeps_what_was_said():
     assert edited.back_to(1).branch() == [0, 1] and edited.back_to(ROOT).branch() == []
 
 
-def test_a_streaming_answer_is_amended_in_place():
-    conversation = talk().amended("再见！")
-    assert conversation.turns[3].text == "再见！" and conversation.turns[:3] == talk().turns[:3]
-
-
 def test_a_question_after_nothing_has_its_own_versions():
     again = talk().again(0, "早")
     assert again.branch() == [4] and again.versions(4) == [0, 4]
@@ -68,6 +63,9 @@ def test_markdown_is_of_the_branch_in_view():
         '{"version": 1, "turns": [[-1, "user", "a", ""]], "current": 1}',
         '{"version": 1, "turns": [[-1, "user", "a"]], "current": 0}',
         '{"version": 1, "turns": [[true, "user", "a", ""]], "current": 0}',
+        '{"version": 1, "turns": [[-1, "user", "\\ud800", ""]], "current": 0}',
+        '{"version": 1, "turns": [[-1, "model", "a", "\\udfff"]], "current": 0}',
+        '{"version": 1, "turns": [], "current": -' + "1" * 5000 + "}",
         '{"version": 1, "turns": [], "current": "x"}', '{"version": 1, "turns": []}',
     ],
 )  # fmt: skip
@@ -82,6 +80,9 @@ def test_too_much_is_refused(monkeypatch):
         from_json(json.dumps({"version": 1, "turns": [row], "current": 0}))
     with pytest.raises(InputError, match="turns"):
         from_json(json.dumps({"version": 1, "turns": [[-1, "user", "", ""]] * 2001, "current": 0}))
+    rows = [[i - 1, "user", "a" * 99_999, ""] for i in range(11)]
+    with pytest.raises(InputError, match="in all"):
+        from_json(json.dumps({"version": 1, "turns": rows, "current": 0}))
     monkeypatch.setattr(history, "MOST_BYTES", 10)
     with pytest.raises(InputError, match="MB"):
         from_json(talk().to_json())
@@ -105,3 +106,21 @@ def test_the_oldest_turns_fall_out_first_and_no_answer_stands_alone():
     cut = as_prompt(turns, len, 50)  # 答： and four lines; the first of them an answer, which goes too
     assert cut.fallen == 4 and cut.prompt.startswith("问：4") and cut.prompt.endswith("答：")
     assert as_prompt(turns, len, 1).fallen == 6
+
+
+def test_only_turns_that_may_fit_are_measured():
+    turns, measured = [Turn(ROOT, "user", "12345678")] * 1000, []
+
+    def measure(text):
+        measured.append(text)
+        return len(text)
+
+    assert as_prompt(turns, measure, 50).fallen == 996 and len(measured) == 6
+
+
+def test_room_is_what_one_more_turn_may_have(monkeypatch):
+    assert talk().room == history.MOST_CHARACTERS
+    monkeypatch.setattr(history, "MOST_IN_ALL", 15)
+    assert talk().room == 15 - 10
+    monkeypatch.setattr(history, "MOST_TURNS", 4)
+    assert talk().room == 0

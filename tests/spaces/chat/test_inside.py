@@ -1,11 +1,14 @@
 """The pass that shows its attention is transformers' own; shares add up; what the model has not is refused."""
 
+from dataclasses import astuple
+
 import pytest
 import torch
 from transformers import GPT2LMHeadModel
 
 from shared.experiment import InputError
 from spaces.chat.inside import MOST, Looking, cosines, layer_of, layouts, look
+from spaces.chat.ui import inside as ui
 from tests.spaces.chat.tiny import tiny
 
 
@@ -56,3 +59,11 @@ def test_what_is_not_there_is_refused(model, wrong):
     with pytest.raises(InputError) as caught:
         look(Looking(**{"model": model} | wrong))
     assert caught.value.field in (*wrong, "prompt")
+
+
+def test_a_bar_is_taken_away_before_a_refusal(model):
+    frames = ui.read(*astuple(Looking(model="/no/such/folder")))
+    assert next(frames)[-1]  # the bar
+    assert next(frames)[-1] == ""
+    with pytest.raises(InputError):
+        next(frames)

@@ -5,6 +5,8 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from spaces.chat.decode import Decoder
 from spaces.chat.int8 import Int8Decoder, dense8, quantise
+from spaces.chat.voices import Local
+from tests.spaces.chat.tiny import tiny
 
 EOD = {"bos_token_id": 0, "eos_token_id": 0}
 
@@ -47,3 +49,9 @@ def test_half_precision_models_are_read_without_changing_them():
     model = GPT2LMHeadModel(config).bfloat16().eval()
     engine = Int8Decoder(model)
     assert engine.read([1, 2], engine.cache()).isfinite().all() and model.dtype == torch.bfloat16
+
+
+def test_the_model_stays_in_memory_beside_its_rounded_weights(tmp_path):
+    name = tiny(tmp_path / "tiny")
+    weights = Local(name)._bytes
+    assert weights < Local(name, "int8").memory(0)[0] < 1.5 * weights < Local(name).memory(0)[0]

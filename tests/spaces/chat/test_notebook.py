@@ -1,10 +1,13 @@
 """The notebook's text is prompt and path; retries and forks stay; an edit goes back along the path or begins anew."""
 
+import json
 import math
 
 import pytest
 
 from shared.experiment import InputError
+from spaces.chat import notebook
+from spaces.chat.choices import ROOT
 from spaces.chat.notebook import Notebook, branches, marks
 from spaces.chat.sampling import Sampling
 from spaces.chat.ui.notebook import VERBS, spelt, view
@@ -57,6 +60,61 @@ def test_a_retry_differs_and_both_stay_in_the_tree(voice, model):
     assert len(leaves) == 2
     book.visit(leaves[0])
     assert book.page.text == first
+
+
+def test_a_retry_after_undo_rewrites_the_stretch_in_view(voice, model):
+    book = opened()
+    first = written(book, voice, model)
+    written(book, voice, model)
+    book.undo()
+    assert book.page.text == first
+    *_, _ = book.retry(voice, model, HOW)
+    assert len(book.page.tree.path(book.page.node)) == 8 and len(book.page.tree.children(ROOT)) == 2
+
+
+def test_undo_over_a_new_prompt_can_be_retried_and_continued(voice, model):
+    book = opened()
+    written(book, voice, model)
+    book.edit("春眠不觉晓，")
+    for _ in range(3):
+        written(book, voice, model)
+    for _ in range(4):
+        book.undo()
+    assert book.page.prompt == "床前明月光，"
+    *_, _ = book.retry(voice, model, HOW)
+    assert view(book) and len(book.page.tree.path(book.page.node)) == 8
+    written(book, voice, model)
+    assert len(book.page.tree.path(book.page.node)) == 16
+
+
+def test_a_retry_on_another_branch_rewrites_that_branch(voice, model):
+    book = opened()
+    written(book, voice, model)
+    *_, _ = book.retry(voice, model, HOW)
+    written(book, voice, model)  # the last stretch follows the second branch
+    book.visit(7)
+    *_, _ = book.retry(voice, model, HOW)
+    assert len(book.page.tree.children(ROOT)) == 3 and len(book.page.tree.path(book.page.node)) == 8
+
+
+def test_what_the_model_did_not_read_is_said_as_the_text_outgrows_its_context(voice, model):
+    book = opened()
+    how = Sampling(temperature=1.0, max_new_tokens=60)
+    written(book, voice, model, how)
+    assert book.reply.cut == 0
+    for _ in range(2):  # the context of 128 is full after the second stretch or the third
+        before = written(book, voice, model, how)
+    written(book, voice, model, how)
+    assert 0 < book.reply.cut < len(before)
+    long = Notebook()
+    long.put("长文" * 500)
+    written(long, voice, model)
+    cut = long.reply.cut
+    assert cut > 500
+    long.visit(3)
+    assert long.reply.cut == cut
+    long.undo()
+    assert json.loads(view(long))["cut"] == cut
 
 
 def test_a_fork_goes_on_from_the_chosen_token(voice, model):
@@ -133,6 +191,40 @@ def test_a_byte_and_an_end_are_spelt_so_that_they_can_be_read(voice):
     tokenizer = voice.tokenizer
     assert spelt(tokenizer, tokenizer.byte_ids[0xE4]) == "<E4>"
     assert "end" in spelt(tokenizer, tokenizer.eod_id)
+
+
+def test_stop_needs_no_valid_knob(voice, model):
+    def knobs():
+        raise InputError("seed", "", "")
+
+    book = opened()
+    run = book.go_on(voice, model, Sampling(temperature=1.0, max_new_tokens=100))
+    next(run), next(run)
+    list(VERBS["stop"](book, {}, knobs))
+    assert not book.busy and list(VERBS["undo"](book, {}, knobs))
+    for verb, data in (("go_on", {"text": "春"}), ("retry", {}), ("choose", {"node": 0, "token": 0})):
+        with pytest.raises(InputError):
+            list(VERBS[verb](book, data, knobs))
+
+
+def test_half_a_surrogate_leaves_the_page_as_it_is():
+    book = opened()
+    for deed in (lambda: book.put("\ud800"), lambda: book.edit("床\ud800")):
+        with pytest.raises(InputError, match="Unicode"):
+            deed()
+    assert view(book)
+
+
+def test_undo_brings_back_as_much_as_a_visitor_may_hold(monkeypatch):
+    monkeypatch.setattr(notebook, "MOST_PAST", 100)
+    book = Notebook()
+    for letter in "abcdefg":
+        book.put(letter * 40)
+    kept = 0
+    while book.can_undo:
+        book.undo()
+        kept += 1
+    assert kept == 3 and book.page.text == "d" * 40
 
 
 def test_a_long_prompt_does_not_travel_with_every_frame(voice, model):

@@ -36,3 +36,10 @@ def test_one_thread_there_as_many_as_before_elsewhere():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(usual)
+
+
+def test_what_is_copied_is_counted():
+    wide, tall = torch.randn(16, 48), torch.randn(48, 16)
+    assert products.plain(wide, torch.zeros(48)).extra == products.row_by_numpy(wide, torch.zeros(48)).extra == 0
+    assert products.copied(wide, torch.zeros(48)).extra == wide.nbytes
+    assert products.copied(tall, torch.zeros(16)).extra == 2 * tall.nbytes

@@ -75,6 +75,12 @@ def test_what_was_drawn_is_penalised_too():
     assert [sampler.draw(LOGITS) for _ in range(3)] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("temperature", [5e-324, 1e-45, 1e-38, 1e-20])
+def test_the_coldest_draw_takes_the_likeliest(temperature):
+    for how in (Sampling(temperature, 1.0), Sampling(temperature, 0.9), Sampling(temperature, 1.0, top_k=3)):
+        assert Sampler(how, []).draw(LOGITS) == 0
+
+
 def test_seeds_repeat_and_differ():
     def run(seed):
         sampler = Sampler(Sampling(seed=seed, top_p=1.0), [])

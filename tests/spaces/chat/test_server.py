@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -105,6 +106,13 @@ def test_a_chat_streams_with_its_log_probabilities(serve):
     assert serve.asked[0][0] == "/v1/chat/completions" and serve.asked[0][1]["messages"] == messages
 
 
+def test_a_chat_without_alternatives_keeps_its_answer(serve):
+    logprobs = {"content": [{"token": "好", "logprob": -0.5, "top_logprobs": None}]}
+    parts = [event(delta={"content": "好"}, logprobs=logprobs), event(delta={}, finish_reason="stop")]
+    reply = last(serve(lambda h: h.stream(parts)), chat=[{"role": "user", "content": "你好"}])
+    assert (reply.text, reply.finish) == ("好", "end") and reply.said[0].alternatives == ()
+
+
 def test_log_probabilities_of_a_completion(serve):
     top = {"京": -1.5, "方": -0.7}
     logprobs = {"tokens": ["北", "京"], "token_logprobs": [None, -1.5], "top_logprobs": [None, top]}
@@ -130,6 +138,7 @@ def test_stop_strings_across_pieces_are_cut_here_too(serve):
         (lambda h: h.stream([PIECES[0], b'data: {"choices": [{"text": 7}]}\n\n']), "北", "cannot be read"),
         (lambda h: h.stream([PIECES[0], b"data: [[[\n\n"]), "北", "cannot be read"),
         (lambda h: h.stream([PIECES[0], b'data: {"error": {"message": "worker died"}}\n\n']), "北", "worker died"),
+        (lambda h: h.stream([PIECES[0], b'data: {"choices": [{"text": "\\ud800"}]}\n\n']), "北", "cannot be read"),
         (lambda h: h._reply(200, b"\x00\xff garbage"), "", "hung up"),
         (lambda h: h.connection.shutdown(socket.SHUT_RDWR), "", "broke off"),
     ],
@@ -150,6 +159,25 @@ def test_silence_ends(serve):
 def test_an_endless_answer_is_cut_by_time(serve):
     reply = last(serve(lambda h: h.stream([PIECES[0]] * 200, pause=0.01)), seconds=0.2)
     assert reply.finish == "time" and set(reply.text) == {"北"}
+
+
+def test_signs_of_life_are_no_answer(serve):
+    for sign in (b": ping\n\n", b'data: {"choices": []}\n\n', b"x"):
+        reply = last(serve(lambda h, sign=sign: h.stream([sign] * 300, pause=0.01)), seconds=0.2)
+        assert (reply.text, reply.finish) == ("", "time")
+
+
+def test_a_server_without_models_is_said(serve, monkeypatch):
+    monkeypatch.setattr(Handler, "do_GET", lambda h: h._reply(200, b'{"data": []}'))
+    server = replace(serve(None), model="")
+    with pytest.raises(InputError, match="no model"):
+        server.models()
+    reply = last(server)
+    assert reply.finish == "error" and "no model" in reply.note.en
+
+
+def test_nobody_sees_the_password_in_an_address():
+    assert Server("https://user:secret@example.org:8000/v1?key=2").host == "example.org:8000"
 
 
 def test_a_line_without_an_end_is_not_waited_for(serve, monkeypatch):

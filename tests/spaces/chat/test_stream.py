@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces.chat.model import WEIGHTS
-from spaces.chat.stream import Text
+from spaces.chat.stream import WINDOW, Text, following
 from spaces.chat.tokenizer import CpmTokenizer
 
 TOKENIZER = CpmTokenizer(WEIGHTS)
@@ -81,3 +81,27 @@ def test_any_division_into_pieces_gives_the_same(parts, stops):
     # A piece that completes two stops at once is cut at the earlier beginning; a stop found first by its end wins else.
     assert whole.startswith(shown) and all(stop not in shown for stop in stops)
     assert len(shown) >= first and (len(shown) == first or len(stops) > 1)
+
+
+class Metaspace(Hub):
+    """Tokens are words, as SentencePiece has them: the space that a text begins with is dropped."""
+
+    def __init__(self):
+        self.longest = 0
+
+    def decode(self, ids):
+        self.longest = max(self.longest, len(ids))
+        return "".join(f" {i}" for i in ids).removeprefix(" ")
+
+
+def test_the_space_before_an_answer_stays():
+    text = Text(Metaspace(), before=[1, 2])
+    assert "".join(map(text.add, [3, 4])) == " 3 4" == following(Metaspace(), [1, 2], [3, 4])
+    assert following(Metaspace(), [], [3, 4]) == "3 4"
+
+
+def test_a_token_costs_the_same_however_long_the_answer():
+    tokenizer = Metaspace()
+    text = Text(tokenizer, before=[0])
+    assert "".join(map(text.add, range(1, 500))) == "".join(f" {i}" for i in range(1, 500))
+    assert tokenizer.longest <= 4 * WINDOW

@@ -8,13 +8,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from shared.experiment import InputError
+from spaces.chat import history
+from spaces.chat.answer import Reply
 from spaces.chat.history import ROOT
 from spaces.chat.notebook import Notebook
 from spaces.chat.sampling import Sampling
+from spaces.chat.settings import Talking
 from spaces.chat.talk import MOST_KEPT, Talk, together
+from spaces.chat.ui import talk as talking
 from spaces.chat.ui.notebook import view as paper
 from spaces.chat.ui.talk import export, take_file, view
-from spaces.chat.voices import Local, default, find
+from spaces.chat.voices import Answering, Local, default, find
 from tests.spaces.chat.tiny import tiny
 
 HOW = Sampling(temperature=1.0, max_new_tokens=6)
@@ -112,7 +116,47 @@ def test_a_browser_is_never_asked_for_more_than_it_holds():
             talk.ask("长" * 99_000)
             talk.conversation = talk.conversation.say("model", "嗯")
         talk.begin()
-    assert len(talk.shelf) == 6 and len(talk.keep()) <= MOST_KEPT + 100
+    assert len(talk.shelf) == 6 and len(talk.keep()) <= MOST_KEPT + 100 and talk.unkept == 3
+
+
+def test_a_conversation_without_room_takes_no_other_with_it(monkeypatch):
+    told = []
+    monkeypatch.setattr(talking, "complain", told.append)
+    talk = Talk()
+    talk.ask("短")
+    talk.begin()
+    talk.ask("\0" * 99_999)  # six characters each in JSON
+    for _ in range(4):
+        talk.edit(0, "\0" * 99_999)
+    kept = [json.loads(talking.memory(talk)) for _ in range(2)]
+    assert [len(one["conversations"]) for one in kept] == [1, 1] and [e.field for e in told] == ["history"]
+
+
+def test_a_full_conversation_is_said_before_anybody_answers(model, monkeypatch):
+    talk = Talk()
+    talk.ask("你好")
+    monkeypatch.setattr(history, "MOST_IN_ALL", 5)
+    assert len(answered(talk, [Local(model)])[1]) <= 3
+    monkeypatch.setattr(history, "MOST_IN_ALL", 2)
+    with pytest.raises(InputError, match="full"):
+        answered(talk, [Local(model)])
+
+
+def test_stop_needs_no_valid_knob_and_a_voices_note_comes_once(model, monkeypatch):
+    def knobs():
+        raise InputError("seed", "", "")
+
+    told, talk, one = [], Talk(), Local(model)
+    talk.ask("你好")
+    assert list(talking.VERBS["stop"](talk, {}, knobs)) == [""]
+    with pytest.raises(InputError):
+        list(talking.VERBS["again"](talk, {"turn": 0}, knobs))
+    failed = Reply(finish="error", note=InputError("server", "断", "gone"))
+    monkeypatch.setattr(one, "talk", lambda *_: (Answering(failed) for _ in range(5)))
+    monkeypatch.setattr(talking, "found", lambda *_: iter([("", one)]))
+    monkeypatch.setattr(talking, "complain", told.append)
+    list(talking.VERBS["again"](talk, {"turn": 0}, Talking))
+    assert told == [failed.note]
 
 
 def test_files_go_out_and_in_and_a_broken_one_changes_nothing(model, tmp_path):
@@ -216,6 +260,20 @@ def test_a_server_is_the_default_and_writes_in_the_notebook(served):
     *_, _ = book.choose(voice, "server", path[0], other, HOW)
     assert book.page.text == "中国 南北京是" and served.asked[-1][1]["prompt"] == "中国 南"
     assert json.loads(paper(book))["choices"]
+
+
+def test_every_press_is_a_new_voice_of_the_same_notebook(served):
+    book = Notebook()
+    book.put("中国 ")
+    *_, _ = book.go_on(find("server"), "server", HOW)
+    *_, _ = book.go_on(find("server"), "server", HOW)
+    assert book.page.text == "中国 北京是北京是" and served.asked[-1][1]["prompt"] == "中国 北京是"
+    *_, _ = book.retry(find("server"), "server", HOW)
+    tree, spell = book.page.tree, book.page.tokenizer.decode
+    first = tree.path(book.page.node)[0]
+    other = next(t for t, _ in tree.nodes[first].token.alternatives if spell([t]) == "南")
+    *_, _ = book.choose(find("server"), "server", first, other, HOW)
+    assert book.page.text == "中国 南北京是" and served.asked[-1][1]["prompt"] == "中国 南"
 
 
 def test_a_dying_server_leaves_the_text_so_far(served):
