@@ -20,7 +20,7 @@ def classify_document(text: str, task: str = "province", reading: str = "whole")
     if task not in TASKS:
         raise InputError("task", f"须为 {'、'.join(TASKS)} 之一。", f"must be one of {', '.join(TASKS)}.")
     reading = check_reading(reading)
-    ids = load_named().encode(check_text(text))
+    ids = load_named().tokens(check_text(text))
     *_, (_, found) = perform_named("", ids, task, reading)
     return {
         "label": found.label,

@@ -27,8 +27,8 @@ from torch import Tensor
 
 from shared.experiment import InputError
 from spaces.long_document.blockwise import read, trunk_of
-from spaces.long_document.documents import Named
 from spaces.long_document.extend import save_tokenizer
+from spaces.long_document.many import Named
 from spaces.long_document.positions import HierarchicalEmbedding, check_length, find_positions, hierarchical
 from spaces.long_document.reader import Reader
 from spaces.long_document.readings import cut_ids

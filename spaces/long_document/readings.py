@@ -127,14 +127,17 @@ def windows(ids: Tensor, stride: int, size: int = WINDOW) -> list[Tensor]:
 
 
 def steps(reader: Reader, ids: Tensor, name: str, stride: int) -> Iterator[tuple[float, Tensor | None, int]]:
-    """(share done, all outputs (labels,) or None, tokens read) of a reading; sliding ones give running means."""
+    """(share done, all outputs (labels,) or None, tokens read) of a reading; sliding ones give running means.
+
+    Only a reading of the whole at once needs positions for all of it: InputError where there are too few.
+    """
     if name == "sliding":
         yield from _slide(reader, ids, stride)
         return
     if name.isdecimal():
         ids = cut_ids(ids, int(name))
     backend = name if name in ("performer", "taylor") else "auto"
-    for share, logits in read(reader.model, ids, backend):
+    for share, logits in read(reader.model, reader.fitting(ids), backend):
         yield share, logits, ids.shape[1]
 
 

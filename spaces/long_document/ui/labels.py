@@ -17,9 +17,9 @@ from shared.experiment import InputError, choice
 from shared.i18n import markup, prose, tr
 from shared.page import guard
 from spaces.long_document import figures
-from spaces.long_document.documents import Named, read_many
 from spaces.long_document.generator import EVIDENCE, compose
 from spaces.long_document.head import FEWEST, MOST, check_labelled, features, fit, save_head
+from spaces.long_document.many import Named, read_many
 from spaces.long_document.reader import load_named
 from spaces.long_document.readings import CLOCK
 from spaces.long_document.settings import Example
@@ -57,7 +57,7 @@ def train(path: str | None, model: str, length: str) -> Iterator[list]:
     hidden = gr.update(visible=False)
     yield [gr.skip(), gr.skip(), parts.progress(0, tr("载入模型", "loading the model")), hidden]
     reader = load_named(model)
-    tokens = [min(limit, reader.encode(d.text).shape[1]) for d in documents[:20]]
+    tokens = [reader.tokens(d.text, limit).shape[1] for d in documents[:20]]
     each = sum(CLOCK.seconds(reader, "whole", n) for n in tokens) / len(tokens)
     rows = None
     for share, found in featured(model, documents, limit):

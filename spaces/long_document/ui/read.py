@@ -137,7 +137,7 @@ def count(document: Document, *values) -> Iterator[str]:
     settings = from_values(Read, values)
     reader = load_named(settings.model)
     check_text(document.text)
-    tokens = reader.encode(document.text).shape[1]
+    tokens = reader.tokens(document.text).shape[1]
     yield told(document, reader, tokens, None)
     yield told(document, reader, tokens, [CLOCK.seconds(reader, r, tokens, settings.stride) for r in settings.readings])
 
@@ -152,6 +152,9 @@ def told(document: Document, reader: Reader, tokens: int, seconds: list[float] |
     if seconds is not None:
         total = lasting(sum(seconds))
         zh, en = f"{zh}所选读法共约 {total[0]}。", f"{en} The chosen readings take about {total[1]}."
+    if tokens > reader.capacity:
+        zh += f"超过 {reader.capacity:,}，不能整篇读，只能截断或滑动窗口。"
+        en += f" More than {reader.capacity:,} cannot be read at once: cut it or slide a window."
     return markup(zh, en)
 
 
@@ -171,7 +174,7 @@ def answer(document: Document, *values) -> Iterator[list]:
     check_text(document.text)
     yield [gr.skip(), gr.skip(), gr.skip(), parts.progress(0, tr("载入模型", "loading the model")), gr.skip()]
     reader = load_named(settings.model)
-    ids = reader.encode(document.text)
+    ids = reader.tokens(document.text)
     done: list[Reading] = []
     for name, source, key in _planned(settings):
         foretold = CLOCK.seconds(reader, name, ids.shape[1], settings.stride)
