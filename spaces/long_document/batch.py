@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 
 from shared.experiment import InputError
+from spaces.long_document.blockwise import outcome
 from spaces.long_document.many import MOST_DOCUMENTS, Named, table_rows
 from spaces.long_document.reader import Reader
 from spaces.long_document.readings import perform
@@ -67,9 +68,7 @@ def _row(reader: Reader, document: Named, wanted: tuple, done: dict[str, Row]) -
         return
     task, reading, model = wanted
     try:
-        for share, found in perform(reader, reader.tokens(document.text), task, reading):
-            if share < 1 or found is None:
-                yield min(share, 0.99), None
+        found = yield from outcome(perform(reader, reader.tokens(document.text), task, reading))
     except InputError as error:
         yield 1.0, Row(document.name, key, error=f"{error.zh} / {error.en}")
         return

@@ -91,6 +91,12 @@ class Reader:
         return dict(sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1]))
 
 
+def trained(reader: Reader) -> int:
+    """Positions n of a model before they were continued; RoBERTa's configuration counts two that no token takes."""
+    _, table, offset = find_positions(reader.model)
+    return table.num_embeddings - offset
+
+
 def load_named(name: str = "", progress: Callable[[float, str, str], None] | None = None) -> Reader:
     """The reader called `name`: empty for the embedded default, a folder, or a classifier on the hub.
 

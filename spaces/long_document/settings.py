@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.experiment import InputError, choice, number
+from shared.experiment import InputError, choice, choices, number
 from spaces.long_document.positions import ALPHA, check_alpha
 
 READINGS = ("512", "sliding", "whole", "performer", "taylor")
@@ -27,10 +27,7 @@ class Read:
 
     def __post_init__(self):
         _checked(self)
-        if not self.readings:
-            raise InputError("readings", "至少选一种。", "needs at least one.")
-        for name in self.readings:
-            choice("readings", name, READINGS)
+        object.__setattr__(self, "readings", choices("readings", self.readings, READINGS))
         object.__setattr__(self, "stride", number("stride", self.stride, LIMITS["stride"]))
 
 

@@ -20,7 +20,7 @@ from spaces.long_document.batch import Row, classify, from_csv, to_csv
 from spaces.long_document.many import Named, open_many
 from spaces.long_document.reader import load_named
 from spaces.long_document.settings import READINGS
-from spaces.long_document.ui.read import Bench, lasting
+from spaces.long_document.ui.read import Bench, lasting, tidy
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 2}
 EVERY = 0.3
@@ -149,7 +149,8 @@ def build(bench: Bench) -> None:
             said = parts.verdict(tr("上传一批文档，再按“开始”。", "Upload documents and press “Start”."))
             saved = gr.HTML()
     results = gr.HTML()
+    working = guard(tidy(work, lambda: [*[gr.skip()] * 3, ""]))
     runs = start.click(
-        guard(work), [file, earlier, bench.model, bench.task, reading], [results, saved, said, status], **QUIET
+        working, [file, earlier, bench.model, bench.task, reading], [results, saved, said, status], **QUIET
     )
     stop.click(lambda: tr("已停止；表留着。", "Stopped; the table stays."), None, status, cancels=[runs], **QUIET)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import html
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from shared.page import Page, guard, knob_value, latest
 from spaces.long_document import figures
 from spaces.long_document.documents import MOST_BYTES, check_text, read_file
 from spaces.long_document.generator import EVIDENCE, compose
-from spaces.long_document.reader import Reader, load_named
+from spaces.long_document.reader import Reader, load_named, trained
 from spaces.long_document.readings import CLOCK, Reading, fine_tuned, perform_named
 from spaces.long_document.settings import LIMITS, READINGS, Example, Read
 
@@ -90,7 +91,21 @@ class Bench:
     model: gr.Textbox
     task: gr.Radio
     label: gr.State
-    """The label that the last whole reading gave."""
+    """(document, model, task, label): what the last whole reading said of what; () before it."""
+
+
+def tidy(function: Callable[..., Iterator[list]], empty: Callable[[], list]) -> Callable[..., Iterator[list]]:
+    """The generator function, its outputs set to `empty()` before an InputError: no bar is left standing."""
+
+    @functools.wraps(function)
+    def stream(*values):
+        try:
+            yield from function(*values)
+        except InputError:
+            yield empty()
+            raise
+
+    return stream
 
 
 def bring(path: str | None) -> list:
@@ -144,11 +159,11 @@ def count(document: Document, *values) -> Iterator[str]:
 
 def told(document: Document, reader: Reader, tokens: int, seconds: list[float] | None) -> str:
     """The sentence about a document that is not read yet."""
-    trained = getattr(reader.model.config, "max_position_embeddings", 512)
-    seen = min(1.0, trained / tokens)
+    known = trained(reader)
+    seen = min(1.0, known / tokens)
     names = [f"<b>{html.escape(pick(document.name, x))}</b> · " if document.name else "" for x in ("zh", "en")]
-    zh = f"{names[0]}{len(document.text):,} 字 = <b>{tokens:,}</b> 个词元；前 {trained} 个只占 {seen:.1%}。"
-    en = f"{names[1]}{len(document.text):,} characters = <b>{tokens:,}</b> tokens; the first {trained} are {seen:.1%}."
+    zh = f"{names[0]}{len(document.text):,} 字 = <b>{tokens:,}</b> 个词元；前 {known} 个只占 {seen:.1%}。"
+    en = f"{names[1]}{len(document.text):,} characters = <b>{tokens:,}</b> tokens; the first {known} are {seen:.1%}."
     if seconds is not None:
         total = lasting(sum(seconds))
         zh, en = f"{zh}所选读法共约 {total[0]}。", f"{en} The chosen readings take about {total[1]}."
@@ -169,13 +184,14 @@ def lasting(seconds: float) -> tuple[str, str]:
 
 
 def answer(document: Document, *values) -> Iterator[list]:
-    """(figure, table, verdict, status, label of the whole) while the readings come in."""
+    """(figure, table, verdict, status, what the whole is of what) while the readings come in."""
     settings = from_values(Read, values)
     check_text(document.text)
     yield [gr.skip(), gr.skip(), gr.skip(), parts.progress(0, tr("载入模型", "loading the model")), gr.skip()]
     reader = load_named(settings.model)
     ids = reader.tokens(document.text)
     done: list[Reading] = []
+    said = lambda done: (document, settings.model, settings.task, _label(done))  # noqa: E731
     for name, source, key in _planned(settings):
         foretold = CLOCK.seconds(reader, name, ids.shape[1], settings.stride)
         drawn = began = time.perf_counter()
@@ -184,10 +200,10 @@ def answer(document: Document, *values) -> Iterator[list]:
                 continue
             drawn = time.perf_counter()
             so_far = [*done, dataclasses.replace(reading, name=key)] if reading else done
-            yield [*pictures(so_far), _progress(key, share, drawn - began, foretold), _label(done)]
+            yield [*pictures(so_far), _progress(key, share, drawn - began, foretold), said(done)]
         done.append(dataclasses.replace(reading, name=key))
         CLOCK.correct(reader, name, reading.tokens, reading.seconds)
-    yield [*pictures(done), "", _label(done)]
+    yield [*pictures(done), "", said(done)]
 
 
 def _planned(settings: Read) -> Iterator[tuple[str, str, str]]:
@@ -264,7 +280,7 @@ def stopped() -> str:
 
 def build(page: Page, tabs: gr.Tabs) -> Bench:
     """Draw the view."""
-    default, label = Read(), gr.State("")
+    default, label = Read(), gr.State(())
     text, where = compose(len, Example(tokens=3000))
     document = gr.State(Document(text, COMPOSED, where))
     knobs: dict[str, gr.components.Component] = {}
@@ -324,7 +340,7 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
     gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
 
     order = [knobs[f.name] for f in dataclasses.fields(Read)]
-    runs = gr.State(Latest())
+    runs, answers = gr.State(Latest()), gr.State(Latest())
     view = page.view("read", Read, knobs, link, tabs=tabs)
     counting = (latest(guard(count)), [runs, document, *order], counted)
     upload.upload(guard(bring), upload, [document, box], **QUIET).success(*counting, **QUIET)
@@ -341,11 +357,12 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
         asked.then(*made, **QUIET).success(*counting, **QUIET)
     outputs = [chart, results, said, status, label]
     typed = start.click(pasted, [box, document], document, **QUIET)
-    reading = typed.then(guard(answer), [document, *order], outputs, **QUIET)
+    answering = latest(guard(tidy(answer, lambda: [gr.skip(), gr.skip(), gr.skip(), "", gr.skip()])))
+    reading = typed.then(answering, [answers, document, *order], outputs, **QUIET)
     start.click(None, order, None, js=view.keep)
     stop.click(stopped, None, status, cancels=[reading, asks], **QUIET)
     clear.click(
-        lambda: [Document(), gr.update(value="", interactive=True), START, *pictures([]), "", ""],
+        lambda: [Document(), gr.update(value="", interactive=True), START, *pictures([]), "", ()],
         None,
         [document, box, counted, chart, results, said, status, label],
         **QUIET,

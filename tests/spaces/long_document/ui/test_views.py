@@ -1,0 +1,62 @@
+"""What the tab's handlers keep, refuse and leave behind."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.experiment import InputError
+from shared.live import Latest
+from shared.page import latest
+from spaces.long_document.ui import evidence, labels, positions
+from spaces.long_document.ui.read import Document, tidy
+from tests.spaces.long_document import tiny
+
+
+def test_a_label_is_of_the_document_that_was_read(monkeypatch):
+    reader = tiny.reader()
+    monkeypatch.setattr(evidence, "perform_named", lambda *_: iter([(0.5, None), (1.0, Found("史书"))]))
+    first, second = Document("甲乙丙"), Document("丁戊")
+    said = (first, "", "genre", "佛道")
+    assert list(evidence._label("", reader, first, "genre", said)) == [(1.0, "佛道")]
+    for doc, model, given in ((second, "", said), (first, "other", said), (first, "", ())):
+        assert list(evidence._label(model, reader, doc, "genre", given)) == [(0.5, ""), (1.0, "史书")]
+    assert list(evidence._label("", reader, second, "genre", said, "医药养生")) == [(1.0, "医药养生")]
+
+
+class Found:
+    def __init__(self, label: str):
+        self.label = label
+
+
+def test_no_bar_is_left_standing():
+    def work():
+        yield ["a bar"]
+        raise InputError("text", "坏。", "is bad.")
+
+    seen = []
+    with pytest.raises(InputError):
+        for outputs in tidy(work, lambda: [""])():
+            seen.append(outputs)
+    assert seen == [["a bar"], [""]]
+
+
+def test_a_newer_run_ends_the_older_one():
+    runs = Latest()
+    stream = latest(tidy(lambda name: iter([[name, 1], [name, 2]]), lambda: []))
+    older, newer = stream(runs, "old"), stream(runs, "new")
+    assert next(older) == ["old", 1] and next(newer) == ["new", 1]
+    assert ["old", 2] not in list(older) and list(newer) == [["new", 2]]
+
+
+def test_emptied_boxes_fall_back():
+    assert positions.out(None, None) == [0, 4 * 1536]
+    with pytest.raises(InputError):
+        positions.out(-1, 1536)
+
+
+def test_the_example_leaves_no_folder_behind(monkeypatch):
+    monkeypatch.setattr(labels, "load_named", tiny.reader)
+    shown = labels.example()
+    path = Path(next(shown)[0])
+    assert path.read_text("utf-8").startswith("text,label")
+    assert list(shown) == [] and not path.parent.exists()
