@@ -92,7 +92,7 @@ def moved(model: str, text: str, passage: tuple[int, int], task: str, label: str
     yield from move(reader, text, passage, task, label, tokens, steps)
 
 
-def explain(doc: Document, model: str, task: str, said: tuple, wanted: str, *values) -> Iterator[list]:
+def explain(doc: Document, model: str, task: str, said: tuple, *values) -> Iterator[list]:
     """(heat map, deletion figure, verdict, status, passage) while the evidence is found and tested."""
     settings = from_values(Explain, values)
     nothing = [gr.skip()] * 5
@@ -100,7 +100,7 @@ def explain(doc: Document, model: str, task: str, said: tuple, wanted: str, *val
     yield [*nothing[:3], parts.progress(0, tr("载入模型", "loading the model")), gr.skip()]
     reader = load_named(model)
     foretold = _foretold(reader, doc.text, settings)
-    for share, label in _label(model, reader, doc, task, said, wanted):
+    for share, label in _label(model, reader, doc, task, said, settings.label):
         if not label:
             yield [*nothing[:3], _progress("read", share, foretold), gr.skip()]
     last = began = time.perf_counter()
@@ -190,10 +190,11 @@ def slide(doc: Document, model: str, task: str, said: tuple, passage: str, *valu
     yield [figures.moved_figure(found), ""]
 
 
-def labels_of(model: str, task: str) -> dict:
-    """The labels that can be explained."""
+def labels_of(model: str, task: str, present: str) -> dict:
+    """The labels that can be explained; the present one stays if it is among them."""
     labels, _ = pick_task(load_named(model), task)
-    return gr.update(choices=[(SAID, ""), *((label, label) for label in labels)], value="")
+    named = [(SAID, ""), *((label, label) for label in labels)]
+    return gr.update(choices=named, value=present if present in labels else "")
 
 
 def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
@@ -238,7 +239,9 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
             go = gr.Button(tr("挪证据", "Move the evidence"), variant="primary", elem_id="evidence-move")
             moving_status = parts.status()
     with gr.Accordion(tr("更多旋钮", "More knobs"), open=False), gr.Row():
-        label = gr.Dropdown([(SAID, "")], value="", label=WHICH, elem_id="evidence-label")
+        knobs["label"] = gr.Dropdown(  # a link's label comes before the list that it is on
+            [(SAID, "")], value="", label=WHICH, elem_id="evidence-label", allow_custom_value=True
+        )
         labels = {
             "budget": tr("遮挡最多重读几遍", "readings that occlusion may take"),
             "steps": tr("挪到几个地方", "places to move to"),
@@ -252,11 +255,12 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
     order = [knobs[f.name] for f in dataclasses.fields(Explain)]
     who = [bench.document, bench.model, bench.task, bench.label]
     outputs = [text, deletion, said, status, passage]
-    view = page.view("evidence", Explain, knobs, link, tabs=tabs)
+    listing = (guard(labels_of), [bench.model, bench.task, knobs["label"]], knobs["label"])
+    view = page.view("evidence", Explain, knobs, link, tabs=tabs, redraw=listing)
     finds, moves = gr.State(Latest()), gr.State(Latest())
     explaining = latest(guard(tidy(explain, lambda: [*[gr.skip()] * 3, "", gr.skip()])))
-    finding = (explaining, [finds, *who, label, *order], outputs)
-    gr.on([tab.select, bench.task.change], guard(labels_of), [bench.model, bench.task], label, **QUIET)
+    finding = (explaining, [finds, *who, *order], outputs)
+    gr.on([tab.select, bench.task.change], *listing, **QUIET)
     running = [start.click(*finding, **QUIET)]
     start.click(None, order, None, js=view.keep)
     wanted = [(3072, 70.0, "医药养生", 0), (3072, 0.0, "兵法军事", 1), (3072, 100.0, "佛道", 2)]

@@ -144,6 +144,16 @@ def make(tokens: float, place: float, genre: str, seed: float) -> Iterator[list]
     yield [document, shown(document), ""]
 
 
+def restored(model: str, *maker) -> Iterator[list]:
+    """What a link wants: (tasks of another model, document, box, status); its book, unless it is the default."""
+    foreign = bool(model) and not set(load_named(model).tasks) <= {task for _, task in TASKS}
+    tasks = choices(model) if foreign else gr.skip()
+    yield [tasks, *[gr.skip()] * 3]
+    if from_values(Example, maker) != Example():
+        for made in make(*maker):
+            yield [tasks, *made]
+
+
 def count(document: Document, *values) -> Iterator[str]:
     """Tokens and, once a short reading has been timed, the seconds of each chosen reading."""
     if not document.text.strip():
@@ -321,6 +331,7 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
                 link = page.link_button("read")
     with gr.Accordion(tr("写一本书，把证据藏进去", "Compose a book and hide the evidence"), open=False):
         maker = _maker()
+        knobs |= zip([f.name for f in dataclasses.fields(Example)], maker, strict=True)
         compose_it = gr.Button(tr("写", "Compose"), elem_id="long-compose", min_width=90)
     with gr.Accordion(tr("更多旋钮：模型、窗口", "More knobs: model, windows"), open=False):
         knobs["model"] = gr.Textbox(
@@ -341,7 +352,8 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
 
     order = [knobs[f.name] for f in dataclasses.fields(Read)]
     runs, answers = gr.State(Latest()), gr.State(Latest())
-    view = page.view("read", Read, knobs, link, tabs=tabs)
+    wanted = (guard(restored), [knobs["model"], *maker], [knobs["task"], document, box, status])
+    view = page.view("read", Read, knobs, link, tabs=tabs, redraw=wanted)
     counting = (latest(guard(count)), [runs, document, *order], counted)
     upload.upload(guard(bring), upload, [document, box], **QUIET).success(*counting, **QUIET)
     taken = box.change(pasted, [box, document], document, trigger_mode="always_last", **QUIET)  # also what is pasted

@@ -1,13 +1,17 @@
 """What the tab's handlers keep, refuse and leave behind."""
 
+from dataclasses import astuple
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
-from shared.experiment import InputError
+from shared.experiment import InputError, from_query, to_query
 from shared.live import Latest
 from shared.page import latest
-from spaces.long_document.ui import evidence, labels, positions
+from spaces.long_document.generator import EVIDENCE
+from spaces.long_document.settings import HIDDEN, Example, Explain, Read
+from spaces.long_document.ui import evidence, labels, positions, read
 from spaces.long_document.ui.read import Document, tidy
 from tests.spaces.long_document import tiny
 
@@ -46,6 +50,31 @@ def test_a_newer_run_ends_the_older_one():
     older, newer = stream(runs, "old"), stream(runs, "new")
     assert next(older) == ["old", 1] and next(newer) == ["new", 1]
     assert ["old", 2] not in list(older) and list(newer) == [["new", 2]]
+
+
+def test_links_carry_the_book_and_the_label():
+    for settings in (Read(tokens=4096, place=10.0, genre="佛道", seed=7, task="genre"), Explain(label="史书")):
+        query = dict(parse_qsl(to_query(settings)[1:]))
+        assert from_query(type(settings), query) == (settings, [])
+    assert from_query(Read, {"genre": "nonsense"})[1][0].field == "genre"
+    assert set(HIDDEN) == set(EVIDENCE)
+
+
+def test_a_link_brings_its_book_and_the_tasks_of_its_model(monkeypatch):
+    monkeypatch.setattr(read, "load_named", lambda name="": tiny.reader() if not name else Other())
+    assert len(list(read.restored("", *astuple(Example())))) == 1  # the default book is not composed
+    *_, (tasks, document, _, _) = read.restored("other", *astuple(Example(tokens=600, genre="佛道")))
+    assert tasks["value"] == "labels" and document.evidence
+
+
+class Other:
+    tasks = {"labels": (["a"], slice(0, 1))}
+
+
+def test_the_label_of_a_link_stays_if_it_is_one(monkeypatch):
+    monkeypatch.setattr(evidence, "load_named", lambda name: tiny.reader())
+    assert evidence.labels_of("", "genre", "佛道")["value"] == "佛道"
+    assert evidence.labels_of("", "genre", "北京")["value"] == ""
 
 
 def test_emptied_boxes_fall_back():
