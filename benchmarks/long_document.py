@@ -5,7 +5,7 @@
     python -m benchmarks.long_document --crossover                             attention alone: where linear ones win
 
 Ours reads block by block (exact), plain transformers reads with its own SDPA and with eager attention, a pipeline reads
-windows of 512 tokens. Weights are the embedded default's, or random ones of its shape: time does not depend on them.
+windows of 512 tokens. Weights are random, of the embedded default's shape: time does not depend on them.
 Peak memory is the growth of the process above the model. Ratios are of CPU seconds: a busy machine disturbs them less.
 Ways that would not fit are left out and said so.
 """
@@ -25,7 +25,7 @@ EAGER_BYTES = 3 * 2**30  # of n × n scores and probabilities, beyond which eage
 EXACT = ("blocks", "sdpa", "eager")
 
 
-def build(dtype: torch.dtype, layers: int, attention: str, length: int):
+def build(dtype: torch.dtype, layers: int, attention: str):
     """The default's encoder at random weights, its positions long enough."""
     from transformers import BertForSequenceClassification
 
@@ -62,7 +62,7 @@ def measure(way: str, length: int, threads: int, dtype: str, layers: int) -> dic
     from spaces.long_document.readings import Meter
 
     torch.set_num_threads(threads)
-    model = build(getattr(torch, dtype), layers, way if way in ("sdpa", "eager") else "xformers", length)
+    model = build(getattr(torch, dtype), layers, way if way in ("sdpa", "eager") else "xformers")
     if way == "performer-64":
         use_features(64)
     ids = torch.randint(5, 25_000, (1, length), generator=torch.Generator().manual_seed(0))
@@ -82,10 +82,13 @@ def use_features(count: int) -> None:
 
 
 def in_a_process(way: str, length: int, options: argparse.Namespace, layers: int) -> dict | None:
-    """`measure` in a process of its own; None where it ended badly."""
+    """`measure` in a process of its own; None where it ended badly or took too long."""
     call = [way, length, options.threads, options.dtype, layers]
     code = f"import spaces, json; from benchmarks.long_document import measure; print(json.dumps(measure(*{call!r})))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=options.timeout)
+    try:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=options.timeout)
+    except subprocess.TimeoutExpired:
+        return None
     return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from shared.experiment import InputError
+from shared.experiment import InputError, choice
 from spaces.long_document.data import TASKS
 from spaces.long_document.documents import check_text
 from spaces.long_document.reader import load_named
-from spaces.long_document.readings import perform_named
+from spaces.long_document.readings import CLOCK, perform_named
 from spaces.long_document.settings import READINGS
+
+MOST_SECONDS = 900  # of one call
 
 
 def classify_document(text: str, task: str = "province", reading: str = "whole") -> dict:
@@ -15,12 +17,17 @@ def classify_document(text: str, task: str = "province", reading: str = "whole")
 
     task: "province" of a Chinese regulation or "genre" of a classical chapter. reading: "whole", "sliding",
     "performer", "taylor", or a number of tokens such as "512": only the beginning. Returns {"label", "scores"
-    {label: probability}, "tokens" that were read, "seconds", "peak_mb" that memory grew by}. Raises InputError.
+    {label: probability}, "tokens" that were read, "seconds", "peak_mb" that memory grew by}.
+    InputError names bad input, and what would take more than a quarter of an hour.
     """
-    if task not in TASKS:
-        raise InputError("task", f"须为 {'、'.join(TASKS)} 之一。", f"must be one of {', '.join(TASKS)}.")
+    choice("task", task, list(TASKS))
     reading = check_reading(reading)
-    ids = load_named().encode(check_text(text))
+    reader = load_named()
+    ids = reader.tokens(check_text(text))
+    seconds = CLOCK.seconds(reader, reading, ids.shape[1])
+    if seconds > MOST_SECONDS:  # nobody can stop a call that has begun
+        zh, en = f"要读约 {seconds:,.0f} 秒，最多 {MOST_SECONDS} 秒", f"would take about {seconds:,.0f} s"
+        raise InputError("text", f"{zh}：请少读些词元，或在页面上读。", f"{en}, at most {MOST_SECONDS}: read less.")
     *_, (_, found) = perform_named("", ids, task, reading)
     return {
         "label": found.label,

@@ -12,10 +12,11 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 from shared.experiment import InputError
-from spaces.long_document.documents import Named, decode
+from spaces.long_document.blockwise import outcome
+from spaces.long_document.many import MOST_DOCUMENTS, Named, table_rows
 from spaces.long_document.reader import Reader
 from spaces.long_document.readings import perform
 
@@ -32,6 +33,8 @@ class Row:
     seconds: float = 0.0
     reading: str = ""
     task: str = ""
+    model: str = ""
+    """Empty for the embedded default."""
     error: str = ""
 
 
@@ -45,26 +48,32 @@ def hash_of(text: str) -> str:
 
 
 def classify(
-    reader: Reader, documents: list[Named], task: str, reading: str, stride: int = 256, known: list[Row] | None = None
-) -> Iterator[tuple[float, Row]]:
-    """(share of the documents done, the next row); documents whose rows are `known` come back at once."""
-    done = {(row.hash, row.task, row.reading): row for row in known or [] if not row.error}
-    for number, document in enumerate(documents, 1):
-        yield number / len(documents), _row(reader, document, task, reading, stride, done)
+    reader: Reader, documents: list[Named], task: str, reading: str, model: str = "", known: list[Row] | None = None
+) -> Iterator[tuple[float, Row | None]]:
+    """(share of the documents done, None) while one is read, then (share, its row); `known` rows come back at once."""
+    wanted = (task, reading, model)
+    done = {row.hash: row for row in known or [] if not row.error and (row.task, row.reading, row.model) == wanted}
+    for number, document in enumerate(documents):
+        for share, row in _row(reader, document, wanted, done):
+            yield (number + share) / len(documents), row
 
 
-def _row(reader: Reader, document: Named, task: str, reading: str, stride: int, done: dict) -> Row:
+def _row(reader: Reader, document: Named, wanted: tuple, done: dict[str, Row]) -> Iterator[tuple[float, Row | None]]:
     if document.error is not None:
-        return Row(document.name, "", error=f"{document.error.zh} / {document.error.en}")
+        yield 1.0, Row(document.name, "", error=f"{document.error.zh} / {document.error.en}")
+        return
     key = hash_of(document.text)
-    if (key, task, reading) in done:
-        return done[key, task, reading]
+    if key in done:
+        yield 1.0, replace(done[key], name=document.name)
+        return
+    task, reading, model = wanted
     try:
-        *_, (_, found) = perform(reader, reader.encode(document.text), task, reading, stride)
+        found = yield from outcome(perform(reader, reader.tokens(document.text), task, reading))
     except InputError as error:
-        return Row(document.name, key, error=f"{error.zh} / {error.en}")
+        yield 1.0, Row(document.name, key, error=f"{error.zh} / {error.en}")
+        return
     seconds, confidence = round(found.seconds, 3), round(found.confidence, 4)
-    return Row(document.name, key, found.label, confidence, found.tokens, seconds, reading, task)
+    yield 1.0, Row(document.name, key, found.label, confidence, found.tokens, seconds, reading, task, model)
 
 
 def to_csv(rows: list[Row]) -> str:
@@ -83,7 +92,7 @@ def _tame(value: object) -> object:
 
 def from_csv(data: bytes) -> list[Row]:
     """The rows of an earlier table; InputError where it is not one."""
-    rows = list(csv.DictReader(io.StringIO(decode(data).lstrip("\ufeff"))))
+    rows = table_rows(data, MOST_DOCUMENTS, "resume")[:MOST_DOCUMENTS]
     if not rows or not set(COLUMNS) <= set(rows[0]):
         zh = "不是这里导出的结果表。"
         raise InputError("resume", zh, "is not a table of results that was saved here.")

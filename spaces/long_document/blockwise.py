@@ -12,8 +12,9 @@ Try first: `for share, logits in read(model, ids): …`; logits are None until t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ from shared.attention import attention
 from spaces.long_document.positions import find_positions
 
 BLOCK_SCORES = 2**29  # queries × keys of a block
+FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert", "electra")  # each is compared with its usual pass in tests
 SMALLEST, LARGEST = 2048, 4096  # queries a block: torch packs the keys anew for each, 512 take 18 % longer
 
 
@@ -52,16 +54,11 @@ class Trunk:
 
 
 def trunk_of(model: PreTrainedModel) -> Trunk | None:
-    """The parts, or None for a family whose layers are not BERT's (ALBERT, DistilBERT, …)."""
+    """The parts, or None for a family that is not one of FAMILIES: what looks like BERT may normalise elsewhere."""
+    if model.config.model_type not in FAMILIES or not hasattr(model, "classifier"):
+        return None
     base = model.base_model
-    layers = list(getattr(getattr(base, "encoder", None), "layer", []))
-    bert_like = layers and all(hasattr(layer, "feed_forward_chunk") for layer in layers)
-    inner = bert_like and all(hasattr(layers[0].attention, name) for name in ("self", "output"))
-    if not inner or not all(hasattr(layers[0].attention.self, name) for name in ("query", "key", "value")):
-        return None
-    if not hasattr(model, "classifier") or not hasattr(base.embeddings, "position_embeddings"):
-        return None
-    return Trunk(model, base.embeddings, layers, find_positions(model)[2])
+    return Trunk(model, base.embeddings, list(base.encoder.layer), find_positions(model)[2])
 
 
 def block_size(length: int) -> int:
@@ -105,7 +102,14 @@ def read(model: PreTrainedModel, ids: Tensor, backend: str = "auto") -> Iterator
     if trunk is None:
         yield 1.0, model(ids).logits[0].float().cpu()
         return
-    length, size = ids.shape[1], block_size(ids.shape[1])
+    for share, first in walk(trunk, ids, backend):
+        yield share, None if first is None else trunk.head(first)[0].float().cpu()
+
+
+@torch.inference_mode()
+def walk(trunk: Trunk, ids: Tensor, backend: str = "auto") -> Iterator[tuple[float, Tensor | None]]:
+    """(share done, None) after each block, at last (1.0, the first token (1, 1, d) of the last layer); ids (1, n)."""
+    model, length, size = trunk.model, ids.shape[1], block_size(ids.shape[1])
     hidden = torch.empty(1, length, model.config.hidden_size, dtype=model.dtype, device=model.device)
     for start in range(0, length, size):
         hidden[:, start : start + size] = trunk.embed(ids[:, start : start + size], start)
@@ -113,8 +117,7 @@ def read(model: PreTrainedModel, ids: Tensor, backend: str = "auto") -> Iterator
     for number, layer in enumerate(trunk.layers[:-1]):
         for share in _advance(layer, hidden, size, backend):
             yield (number + share) / whole * 0.99, None
-    first = ask(last, hidden[:, :1], *keys_values(last, hidden), backend)
-    yield 1.0, trunk.head(first)[0].float().cpu()
+    yield 1.0, ask(last, hidden[:, :1], *keys_values(last, hidden), backend)
 
 
 def _advance(layer: nn.Module, hidden: Tensor, size: int, backend: str) -> Iterator[float]:
@@ -134,6 +137,13 @@ def _advance(layer: nn.Module, hidden: Tensor, size: int, backend: str) -> Itera
         else:
             hidden[:, block] = finish(layer, mixed[:, :, block], hidden[:, block])
         yield block.stop / length if mixed is None else 0.5 + 0.5 * block.stop / length
+
+
+def outcome(steps: Iterator[tuple[float, Any]], done: int = 0, total: int = 1) -> Generator[tuple[float, None]]:
+    """The last value of (share done, value) …; on the way its shares, as of one in `total` runs after `done` others."""
+    for step in steps:
+        yield (done + step[0]) / total, None
+    return step[1]
 
 
 def gradients(

@@ -1,37 +1,26 @@
-"""Texts from what people have: .txt, .md, .html, .pdf, .docx, and .csv and .zip for many at once.
+"""Texts from what people have: .txt, .md, .html, .pdf, .docx; many at once are many.py's.
 
-Every document is at most 20 MB and 2,000,000 characters, also after unpacking; whatever is wrong with one of them is
-one InputError that names it. Encodings: UTF-8, UTF-16 with its mark, else GB18030 or Big5, whichever reads like text.
+Every document is at most 20 MB and 2,000,000 characters, also after unpacking, and is opened within a minute; whatever
+is wrong with one of them is one InputError that names it. Encodings: UTF-8, UTF-16 with its mark, else GB18030 or Big5,
+whichever reads like text.
 
 Try first: `read_file("book.pdf", data)`.
 """
 
 from __future__ import annotations
 
-import csv
 import io
+import time
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from shared.experiment import InputError
 
 MOST_BYTES, MOST_CHARACTERS = 20 * 2**20, 2_000_000
-MOST_DOCUMENTS = 2_000  # of one CSV or zip
-MOST_UNPACKED = 200 * 2**20  # bytes of one zip
+MOST_PAGES, MOST_SECONDS = 10_000, 60.0  # of one PDF or .docx: nobody can stop a file that is being opened
 SUFFIXES = (".txt", ".md", ".html", ".htm", ".pdf", ".docx")
 LEGACY = ("gb18030", "big5")
-
-
-@dataclass(frozen=True)
-class Named:
-    """A document of a batch: its text, or what is wrong with it."""
-
-    name: str
-    text: str = ""
-    error: InputError | None = None
-    label: str = ""
 
 
 def check_text(text: str, field: str = "text") -> str:
@@ -67,28 +56,28 @@ def check_characters(text: str, field: str = "text") -> str:
 def read_file(name: str, data: bytes) -> str:
     """The text of one document by its suffix; InputError with the file's name as its field."""
     if len(data) > MOST_BYTES:
-        raise InputError(_short(name), "超过 20 MB。", "is larger than 20 MB.")
+        raise InputError(short_name(name), "超过 20 MB。", "is larger than 20 MB.")
     if not data:
-        raise InputError(_short(name), "是空文件。", "is an empty file.")
+        raise InputError(short_name(name), "是空文件。", "is an empty file.")
     suffix = PurePosixPath(name.lower()).suffix
     if suffix not in SUFFIXES:
         known = "、".join(SUFFIXES)
-        raise InputError(_short(name), f"格式须为 {known} 之一。", f"must be one of {', '.join(SUFFIXES)}.")
+        raise InputError(short_name(name), f"格式须为 {known} 之一。", f"must be one of {', '.join(SUFFIXES)}.")
     readers = {".pdf": read_pdf, ".docx": read_docx, ".html": read_html, ".htm": read_html, ".md": read_markdown}
     try:
         text = readers.get(suffix, decode)(data)
-        return check_text(_one_kind_of_line(text), _short(name))
+        return check_text(one_kind_of_line(text), short_name(name))
     except InputError as error:
-        raise InputError(_short(name), error.zh, error.en) from None
+        raise InputError(short_name(name), error.zh, error.en) from None
     except RecursionError:
-        raise InputError(_short(name), "嵌套太深，读不出来。", "is nested too deeply to be read.") from None
+        raise InputError(short_name(name), "嵌套太深，读不出来。", "is nested too deeply to be read.") from None
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     return "".join(c for c in PurePosixPath(name).name if c.isprintable())[-60:] or "file"
 
 
-def _one_kind_of_line(text: str) -> str:
+def one_kind_of_line(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -181,8 +170,12 @@ def read_pdf(data: bytes) -> str:
         reader = PdfReader(io.BytesIO(data))
         if reader.is_encrypted and not reader.decrypt(""):
             raise InputError("file", "是加密的 PDF，请先解密。", "is an encrypted PDF: remove its password first.")
-        pages, size = [], 0
+        if len(reader.pages) > MOST_PAGES:
+            zh, en = f"有 {len(reader.pages):,} 页，最多 {MOST_PAGES:,} 页。", f"has {len(reader.pages):,} pages"
+            raise InputError("file", zh, f"{en}, at most {MOST_PAGES:,} are read.")
+        pages, size, began = [], 0, time.monotonic()
         for page in reader.pages:
+            _check_time(began)
             pages.append(page.extract_text())
             size += len(pages[-1])
             if size > MOST_CHARACTERS:
@@ -202,105 +195,51 @@ def read_pdf(data: bytes) -> str:
     return text
 
 
+def _check_time(began: float) -> None:
+    if time.monotonic() - began > MOST_SECONDS:
+        zh, en = f"{MOST_SECONDS:.0f} 秒还没打开，不读了。", f"is not open after {MOST_SECONDS:.0f} seconds: given up."
+        raise InputError("file", zh, en)
+
+
 def read_docx(data: bytes) -> str:
     """The paragraphs and tables of a Word file, in their order."""
     from docx import Document
-    from docx.table import Table
 
-    _check_zip(data)
+    check_zip(data, MOST_BYTES)
     try:
-        parts = []
-        for item in Document(io.BytesIO(data)).iter_inner_content():
-            if isinstance(item, Table):
-                parts += ["\t".join(cell.text for cell in row.cells) for row in item.rows]
-            else:
-                parts.append(item.text)
-        return "\n".join(parts)
+        lines, size, began = [], 0, time.monotonic()
+        for line in _docx_lines(Document(io.BytesIO(data)).element.body):
+            _check_time(began)
+            lines.append(line)
+            size += len(line)
+            if size > MOST_CHARACTERS:
+                break
+        return "\n".join(lines)
+    except InputError:
+        raise
     except Exception as error:
         reason = type(error).__name__
         raise InputError("file", f"是坏的 .docx（{reason}）。", f"is a broken .docx ({reason}).") from None
 
 
-def _check_zip(data: bytes) -> zipfile.ZipFile:
+def _docx_lines(body) -> Iterator[str]:
+    """A line a paragraph or row; the elements themselves: python-docx repeats a cell as often as its span says."""
+    for item in body.inner_content_elements:
+        if not item.tag.endswith("}tbl"):
+            yield item.text
+            continue
+        for row in item.tr_lst:
+            yield "\t".join("\n".join(p.text for p in cell.p_lst) for cell in row.tc_lst)
+
+
+def check_zip(data: bytes, most: int) -> zipfile.ZipFile:
     """The archive, if it opens and what its directory promises is bearable."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         promised = sum(entry.file_size for entry in archive.infolist())
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
         raise InputError("file", "压缩包打不开。", "is a zip archive that cannot be opened.") from None
-    if promised > MOST_UNPACKED:
-        zh, en = f"解压后超过 {MOST_UNPACKED >> 20} MB", f"unpacks to more than {MOST_UNPACKED >> 20} MB"
+    if promised > most:
+        zh, en = f"解压后超过 {most >> 20} MB", f"unpacks to more than {most >> 20} MB"
         raise InputError("file", f"{zh}，不读。", f"{en}: refused.")
     return archive
-
-
-def read_many(name: str, data: bytes) -> list[Named]:
-    """The documents of a .zip or of a .csv with a column "text"; a bad one carries its error, the others live."""
-    if len(data) > 5 * MOST_BYTES:
-        raise InputError(_short(name), "超过 100 MB。", "is larger than 100 MB.")
-    if name.lower().endswith(".zip"):
-        documents = list(_from_zip(data))
-    elif name.lower().endswith(".csv"):
-        documents = _from_csv(data)
-    else:
-        raise InputError(_short(name), "须为 .csv 或 .zip。", "must be a .csv or a .zip.")
-    if not documents:
-        raise InputError(_short(name), "里面没有文档。", "holds no documents.")
-    if len(documents) > MOST_DOCUMENTS:
-        zh, en = f"有 {len(documents)} 篇，最多 {MOST_DOCUMENTS} 篇。", f"holds {len(documents)} documents"
-        raise InputError(_short(name), zh, f"{en}, at most {MOST_DOCUMENTS} are read.")
-    return documents
-
-
-def _from_zip(data: bytes) -> Iterator[Named]:
-    archive = _check_zip(data)
-    entries = [e for e in archive.infolist() if not e.is_dir() and "__MACOSX" not in e.filename]
-    if len(entries) > MOST_DOCUMENTS:
-        zh, en = f"有 {len(entries)} 个文件", f"holds {len(entries)} files"
-        raise InputError("file", f"{zh}，最多 {MOST_DOCUMENTS} 个。", f"{en}, at most {MOST_DOCUMENTS} are read.")
-    left = MOST_UNPACKED
-    for entry in entries:
-        name = _zip_name(entry)
-        try:
-            if left <= 0:
-                raise InputError(name, "压缩包太大，读到这里为止。", "lies beyond the limit of the archive.")
-            with archive.open(entry) as file:
-                content = file.read(min(MOST_BYTES, left) + 1)  # never what the directory promises
-            left -= len(content)
-            yield Named(name, read_file(name, content))
-        except InputError as error:
-            yield Named(name, error=error)
-        except Exception as error:  # encrypted, damaged, an unknown method
-            reason = type(error).__name__
-            yield Named(name, error=InputError(name, f"读不出来（{reason}）。", f"cannot be read ({reason})."))
-
-
-def _zip_name(entry: zipfile.ZipInfo) -> str:
-    if entry.flag_bits & 0x800:
-        return entry.filename
-    try:
-        return entry.filename.encode("cp437").decode("gb18030")  # archives of Chinese Windows
-    except UnicodeError:
-        return entry.filename
-
-
-def _from_csv(data: bytes) -> list[Named]:
-    text = decode(data).lstrip("\ufeff").replace("\0", "")
-    csv.field_size_limit(5 * MOST_BYTES)
-    try:
-        rows = list(csv.DictReader(io.StringIO(_one_kind_of_line(text), newline=""), restkey="…"))
-    except csv.Error as error:
-        raise InputError("file", f"不是合法的 CSV（{error}）。", f"is not a valid CSV ({error}).") from None
-    names = {(key or "").strip().lower(): key for key in (rows[0] if rows else {})}
-    if "text" not in names:
-        raise InputError("file", "第一行须有名为 text 的列。", "needs a first line with a column named text.")
-    label = names.get("label")
-    found = []
-    for number, row in enumerate(rows, 2):
-        name = str(row.get(names.get("name", ""), "") or f"row {number}")
-        try:
-            checked = check_text(row[names["text"]] or "", name[:60])
-            found.append(Named(name, checked, label=str(row.get(label) or "").strip() if label else ""))
-        except InputError as error:
-            found.append(Named(name, error=error))
-    return found

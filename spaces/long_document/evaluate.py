@@ -20,6 +20,7 @@ from shared.experiment import InputError
 from shared.jsonl import read_rows
 from spaces.long_document.data import TASKS, share, task_of
 from spaces.long_document.reader import WEIGHTS, Reader, load_reader
+from spaces.long_document.readings import cut_ids
 
 
 def parse_readings(text: str) -> dict[str, int | None]:
@@ -47,9 +48,9 @@ def choose(path: str | Path, limit: int | None = None) -> tuple[str, list[tuple[
 def predict(reader: Reader, task: str, text: str, readings: dict[str, int | None]) -> dict[str, str]:
     """Reading → label; a text that a shorter reading already covers is read once."""
     labels = reader.tasks[task][0]
-    whole, known, answers = reader.encode(text), {}, {}
+    whole, known, answers = reader.tokens(text), {}, {}
     for name, limit in readings.items():
-        ids = whole if limit is None or whole.shape[1] <= limit else reader.encode(text, limit)
+        ids = reader.fitting(whole if limit is None else cut_ids(whole, limit))
         length = ids.shape[1]
         if length not in known:
             known[length] = labels[int(reader.logits(ids, task).argmax())]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from shared.experiment import InputError
-from spaces.long_document.blockwise import gradients, read
+from spaces.long_document.blockwise import gradients, outcome, read
 from spaces.long_document.reader import Reader
 from spaces.long_document.readings import pick_task, scored
 
@@ -44,11 +44,6 @@ class Document:
     def inner(self) -> np.ndarray:
         """Places of the tokens that are text, not special."""
         return np.flatnonzero(self.spans[:, 1] > self.spans[:, 0])
-
-    def tokens_of(self, start: int, stop: int) -> np.ndarray:
-        """Places of the tokens that begin within [start, stop) of the text."""
-        inside = (self.spans[:, 0] >= start) & (self.spans[:, 0] < stop) & (self.spans[:, 1] > self.spans[:, 0])
-        return np.flatnonzero(inside)
 
 
 @dataclass(frozen=True)
@@ -95,6 +90,13 @@ def probability(reader: Reader, ids: Tensor, task: str, label: str) -> Iterator[
         yield share, None if logits is None else scored(labels, logits[places])[label]
 
 
+def _asked(
+    reader: Reader, ids: Tensor, task: str, label: str, done: int, total: int
+) -> Generator[tuple[float, None], None, float]:
+    """p(label) by one of `total` readings, `done` of which lie behind: the share of all of them on the way."""
+    return (yield from outcome(probability(reader, ids, task, label), done, total))
+
+
 def mask_id(reader: Reader) -> int:
     """The token that hides others; the padding token where a tokenizer has no mask."""
     tokenizer = reader.tokenizer
@@ -130,18 +132,17 @@ def by_occlusion(
 
     budget: readings at most. What was never hidden alone shares its stretch's effect evenly among its tokens.
     """
-    *_, (_, whole) = probability(reader, doc.ids, task, label)
+    whole = yield from _asked(reader, doc.ids, task, label, 0, budget)
     parts, done, counter = np.zeros(doc.ids.shape[1]), 1, 0
     queue: list[tuple[float, int, np.ndarray]] = []
     waiting = [piece for piece in _pieces(doc, doc.inner) if len(piece)]
     while waiting and done < budget:
         for piece in waiting[: budget - done]:
-            *_, (_, p) = probability(reader, hidden(reader, doc.ids, piece), task, label)
+            p = yield from _asked(reader, hidden(reader, doc.ids, piece), task, label, done, budget)
             effect = float(np.log(max(whole, 1e-12)) - np.log(max(p, 1e-12)))
             parts[piece] = effect / len(piece)
             done, counter = done + 1, counter + 1
             heapq.heappush(queue, (-abs(effect), counter, piece))
-            yield done / budget, None
         waiting = []
         while queue and not waiting:
             waiting = [piece for piece in _pieces(doc, heapq.heappop(queue)[2]) if len(piece)]
@@ -181,19 +182,15 @@ def challenged(
     scrambled = [_random_order(inner, dice) for _ in range(DRAWS)]
     total, done = 1 + len(SHARES) * (1 + DRAWS), 0
 
-    def p(places: np.ndarray) -> float:
-        *_, (_, value) = probability(reader, hidden(reader, doc.ids, places), task, found.label)
-        return value
-
-    start = p(np.array([], dtype=np.int64))
+    start = yield from _asked(reader, doc.ids, task, found.label, done, total)
     curve = {"share": [0.0], "named": [start], "random": [start]}
     for share in SHARES:
         count = max(1, round(share * len(inner)))
         values = []
         for places in (order, *scrambled):
-            values.append(p(places[:count]))
             done += 1
-            yield done / total, None
+            ids = hidden(reader, doc.ids, places[:count])
+            values.append((yield from _asked(reader, ids, task, found.label, done, total)))
         curve["share"].append(share)
         curve["named"].append(values[0])
         curve["random"].append(float(np.mean(values[1:])))

@@ -10,8 +10,6 @@ Try first: the button "an example of 24 texts" of the tab, or `fit(features, lab
 from __future__ import annotations
 
 import copy
-import csv
-import io
 import json
 import threading
 import zipfile
@@ -26,12 +24,11 @@ import torch
 from torch import Tensor
 
 from shared.experiment import InputError
-from spaces.long_document.blockwise import read, trunk_of
-from spaces.long_document.documents import Named
+from spaces.long_document.blockwise import Trunk, outcome, trunk_of, walk
 from spaces.long_document.extend import save_tokenizer
+from spaces.long_document.many import Named
 from spaces.long_document.positions import HierarchicalEmbedding, check_length, find_positions, hierarchical
 from spaces.long_document.reader import Reader
-from spaces.long_document.readings import cut_ids
 
 FEWEST, MOST = 20, 2_000
 FOLDS = 5
@@ -79,16 +76,24 @@ def check_labelled(documents: list[Named]) -> list[Named]:
 
 
 def features(reader: Reader, documents: list[Named], limit: int) -> Iterator[tuple[float, np.ndarray | None]]:
-    """(share done, None) a text, at last (1.0, (N, d)): what the classifier's linear head would see."""
+    """(share done, None) a block, at last (1.0, (N, d)): what the classifier's linear head would see."""
     rows = []
-    for number, document in enumerate(documents, 1):
-        rows.append(feature(reader, cut_ids(reader.encode(document.text), limit)))
-        yield number / (len(documents) + 1), None
+    for number, document in enumerate(documents):
+        ids = reader.tokens(document.text, min(limit, reader.capacity))
+        rows.append((yield from outcome(feature(reader, ids), number, len(documents) + 1)))
     yield 1.0, np.stack(rows)
 
 
-def feature(reader: Reader, ids: Tensor) -> np.ndarray:
-    """(d,) float32: the input of the last linear layer, caught on its way."""
+def feature(reader: Reader, ids: Tensor) -> Iterator[tuple[float, np.ndarray | None]]:
+    """(share done, None) a block, at last (1.0, (d,) float32): the input of the last linear layer."""
+    linear, trunk = last_linear(reader), trunk_of(reader.model)
+    for share, first in walk(trunk, ids.to(reader.model.device)):
+        yield share, None if first is None else _caught(linear, trunk, first)
+
+
+@torch.inference_mode()
+def _caught(linear: torch.nn.Linear, trunk: Trunk, first: Tensor) -> np.ndarray:
+    """What the head hands to its last layer, caught on its way."""
     caught: list[Tensor] = []
     mine = threading.get_ident()  # other visitors read with the same model
 
@@ -96,10 +101,9 @@ def feature(reader: Reader, ids: Tensor) -> np.ndarray:
         if threading.get_ident() == mine:
             caught.append(inputs[0])
 
-    handle = last_linear(reader).register_forward_hook(catch)
+    handle = linear.register_forward_hook(catch)
     try:
-        for _ in read(reader.model, ids):
-            pass
+        trunk.head(first)
     finally:
         handle.remove()
     return caught[-1].detach().reshape(-1).float().cpu().numpy()
@@ -188,12 +192,3 @@ def _write_positions(model: torch.nn.Module, length: int, alpha: float) -> None:
     owner.register_buffer("position_ids", torch.arange(len(rows))[None], persistent=False)
     if hasattr(owner, "token_type_ids"):
         owner.register_buffer("token_type_ids", torch.zeros(1, len(rows), dtype=torch.long), persistent=False)
-
-
-def confusion_csv(head: Head) -> str:
-    """The confusion matrix as a table, true labels down, given ones across."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["true \\ given", *head.labels])
-    writer.writerows([label, *map(int, row)] for label, row in zip(head.labels, head.confusion, strict=True))
-    return out.getvalue()

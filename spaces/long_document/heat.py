@@ -25,8 +25,8 @@ TEMPLATE = f"""<div class="kx-heat"><div class="kx-heat-text" tabindex="0" role=
 
 
 def heat(doc: Document, found: Evidence) -> str:
-    """JSON: the text, every token's part, the sums over sentences and paragraphs, the strongest sentence."""
-    inner = doc.inner
+    """JSON: text, tokens' parts, sums over sentences and paragraphs, the strongest sentence; places in UTF-16 units."""
+    inner, at = doc.inner, units(doc.text)
     lines, said = paragraphs(doc.text), sentences(doc.text)
     by_line, by_sentence = (summed(doc, found.parts, part) for part in (lines, said))
     chosen = said.index(strongest_sentence(doc, found)) if said else None
@@ -34,16 +34,27 @@ def heat(doc: Document, found: Evidence) -> str:
     return json.dumps(
         {
             "text": doc.text,
-            "starts": doc.spans[inner, 0].tolist(),
-            "stops": doc.spans[inner, 1].tolist(),
+            "starts": at[doc.spans[inner, 0]].tolist(),
+            "stops": at[doc.spans[inner, 1]].tolist(),
             "parts": [round(float(v), 3) for v in found.parts[inner] / scale],
-            "sentences": [[a, b, _digits(v / scale)] for (a, b), v in zip(said, by_sentence, strict=True)],
-            "paragraphs": [[a, b, _digits(v / scale)] for (a, b), v in zip(lines, by_line, strict=True)],
+            "sentences": _stretches(said, by_sentence / scale, at),
+            "paragraphs": _stretches(lines, by_line / scale, at),
             "chosen": chosen,
         },
         ensure_ascii=False,
     )
 
 
-def _digits(value: float) -> float:
-    return float(f"{value:.3g}")
+def _stretches(spans: list[tuple[int, int]], values: np.ndarray, at: np.ndarray) -> list[list[float]]:
+    return [[int(at[a]), int(at[b]), float(f"{v:.3g}")] for (a, b), v in zip(spans, values, strict=True)]
+
+
+def units(text: str) -> np.ndarray:
+    """(characters + 1,): where each character begins for JavaScript, which counts UTF-16 units: an emoji is two."""
+    beyond = np.frombuffer(text.encode("utf-32-le"), "<u4") > 0xFFFF
+    return np.concatenate([[0], np.cumsum(1 + beyond)])
+
+
+def cut_units(text: str, start: int, stop: int) -> str:
+    """text from unit to unit, as JavaScript slices it."""
+    return text.encode("utf-16-le")[2 * start : 2 * stop].decode("utf-16-le", "ignore")

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.experiment import InputError
+from spaces.long_document.blockwise import outcome
 from spaces.long_document.evidence import probability
-from spaces.long_document.reader import Reader
+from spaces.long_document.reader import Reader, trained
 
 END = re.compile(r"[。！？\n]")
 
@@ -46,8 +47,11 @@ def places_for(tokens: int, steps: int, block: int) -> np.ndarray:
 
 def move(
     reader: Reader, text: str, passage: tuple[int, int], task: str, label: str, tokens: int = 2048, steps: int = 17
-) -> Iterator[tuple[float, Moved]]:
-    """(share done, what is known) after each place; the rest of the text is cut to `tokens` less the passage."""
+) -> Iterator[tuple[float, Moved | None]]:
+    """(share done, None) on the way to each place, (share, what is known) there.
+
+    The rest of the text is cut to `tokens` less the passage.
+    """
     start, stop = passage
     key, rest = text[start:stop], text[:start] + text[stop:]
     if not key.strip():
@@ -60,19 +64,20 @@ def move(
         raise InputError("passage", zh, en)
     spans = reader.spans(rest)[1:-1][: room - 2]
     rest = rest[: spans[-1][1]]
-    block = getattr(reader.model.config, "max_position_embeddings", 512)
-    *_, (_, without) = probability(reader, reader.encode(rest), task, label)
+    block = trained(reader)
     wanted = places_for(len(spans), steps, block)
+    total = len(wanted) + 1
+    without = yield from outcome(probability(reader, reader.encode(rest), task, label), 0, total)
     found = Moved(label, [], [], without, len(spans), block)
     for number, place in enumerate(wanted, 1):
         at = _boundary(rest, spans[place][0] if place < len(spans) else len(rest))
         ids = reader.encode(rest[:at] + key + rest[at:])
-        *_, (_, p) = probability(reader, ids, task, label)
+        p = yield from outcome(probability(reader, ids, task, label), number, total)
         before = sum(1 for span in spans if span[0] < at)
         if before not in found.places:
             found.places.append(before)
             found.confidence.append(p)
-        yield number / len(wanted), found
+        yield (number + 1) / total, found
 
 
 def _boundary(text: str, at: int) -> int:

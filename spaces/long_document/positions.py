@@ -52,7 +52,7 @@ def hierarchical(p: Tensor, length: int, alpha: float = ALPHA) -> Tensor:
     """Continue trained positions p (n, d) to (length, d), length ≤ n²; the first n are p, bit for bit."""
     alpha, length = check_alpha(alpha), check_length(length, len(p))
     index = torch.arange(length, device=p.device)
-    return _compose(index, p.float(), alpha).to(p.dtype)
+    return compose(index, p.float(), alpha).to(p.dtype)
 
 
 def continue_positions(
@@ -75,7 +75,7 @@ def continue_positions(
     return torch.cat([p, rest])
 
 
-def _compose(index: Tensor, p: Tensor, alpha: float) -> Tensor:
+def compose(index: Tensor, p: Tensor, alpha: float) -> Tensor:
     """q at 0-based positions index (…) from p (n, d) → (…, d); (p_i − p_1) is exactly 0 for the first n."""
     outer = (p - p[:1]) * (alpha / (1 - alpha))  # (n, d)
     q = F.embedding(index % len(p), p)
@@ -94,7 +94,7 @@ class HierarchicalEmbedding(nn.Embedding):
 
     def forward(self, position: Tensor) -> Tensor:
         """position (…) of rows, the offset included → (…, d)."""
-        q = _compose((position - self.offset).clamp(min=0), self.weight[self.offset :], self.alpha)
+        q = compose((position - self.offset).clamp(min=0), self.weight[self.offset :], self.alpha)
         if self.offset == 0:
             return q
         early = position < self.offset

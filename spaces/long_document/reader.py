@@ -53,16 +53,21 @@ class Reader:
     tokenizer: PreTrainedTokenizerBase
     tasks: dict[str, tuple[list[str], slice]]
 
+    def tokens(self, text: str, limit: int | None = None) -> Tensor:
+        """Token ids (1, n), special tokens included, of a text of any length; at most `limit` of them."""
+        cut = {"truncation": limit is not None, "max_length": limit}
+        return torch.tensor([self.tokenizer(check_characters(text), verbose=False, **cut).input_ids])
+
+    def fitting(self, ids: Tensor) -> Tensor:
+        """ids (1, n) if there are positions for all of them; InputError beyond n²."""
+        if ids.shape[1] > self.capacity:
+            zh, en = f"有 {ids.shape[1]} 个词元，最多 {self.capacity} 个", f"has {ids.shape[1]} tokens"
+            raise InputError("text", zh, f"{en}, at most {self.capacity} fit")
+        return ids
+
     def encode(self, text: str, limit: int | None = None) -> Tensor:
-        """Token ids (1, n), special tokens included; at most `limit` of them. InputError beyond n² positions."""
-        ids = self.tokenizer(
-            check_characters(text), truncation=limit is not None, max_length=limit, verbose=False
-        ).input_ids
-        most = position_capacity(self.model)
-        if len(ids) > most:
-            zh, en = f"有 {len(ids)} 个词元，最多 {most} 个", f"has {len(ids)} tokens, at most {most} fit"
-            raise InputError("text", zh, en)
-        return torch.tensor([ids])
+        """`tokens` that can be read at once; InputError beyond n² positions."""
+        return self.fitting(self.tokens(text, limit))
 
     @property
     def capacity(self) -> int:
@@ -84,6 +89,12 @@ class Reader:
         labels = self.tasks[task][0]
         scores = self.logits(self.encode(text, limit), task)[0].softmax(-1).tolist()
         return dict(sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1]))
+
+
+def trained(reader: Reader) -> int:
+    """Positions n of a model before they were continued; RoBERTa's configuration counts two that no token takes."""
+    _, table, offset = find_positions(reader.model)
+    return table.num_embeddings - offset
 
 
 def load_named(name: str = "", progress: Callable[[float, str, str], None] | None = None) -> Reader:

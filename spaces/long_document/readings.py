@@ -28,7 +28,6 @@ from spaces.long_document.reader import Reader, load_named
 
 WINDOW = 512
 SAMPLES = (512, 2048)  # lengths at which a reading is timed to foretell others
-WINDOWS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -122,19 +121,23 @@ def windows(ids: Tensor, stride: int, size: int = WINDOW) -> list[Tensor]:
     """ids (1, n) → windows (1, ≤ size), each between the text's first and last special token."""
     begin, body, end = ids[:, :1], ids[:, 1:-1], ids[:, -1:]
     inner = size - 2
-    starts = range(0, max(1, body.shape[1] - inner + stride), min(stride, inner))
+    step = min(stride, inner)
+    starts = range(0, max(1, body.shape[1] - inner + step), step)
     return [torch.cat([begin, body[:, s : s + inner], end], 1) for s in starts]
 
 
 def steps(reader: Reader, ids: Tensor, name: str, stride: int) -> Iterator[tuple[float, Tensor | None, int]]:
-    """(share done, all outputs (labels,) or None, tokens read) of a reading; sliding ones give running means."""
+    """(share done, all outputs (labels,) or None, tokens read) of a reading; sliding ones give running means.
+
+    Only a reading of the whole at once needs positions for all of it: InputError where there are too few.
+    """
     if name == "sliding":
         yield from _slide(reader, ids, stride)
         return
     if name.isdecimal():
         ids = cut_ids(ids, int(name))
     backend = name if name in ("performer", "taylor") else "auto"
-    for share, logits in read(reader.model, ids, backend):
+    for share, logits in read(reader.model, reader.fitting(ids), backend):
         yield share, logits, ids.shape[1]
 
 
@@ -182,7 +185,8 @@ class Clock:
         if name.isdecimal():
             tokens, name = min(tokens, int(name)), "whole"
         if name == "sliding":
-            return len(range(0, max(1, tokens - WINDOW + stride), stride)) * self.seconds(reader, "whole", WINDOW)
+            step = min(stride, WINDOW - 2)
+            return len(range(0, max(1, tokens - WINDOW + step), step)) * self.seconds(reader, "whole", WINDOW)
         linear, square = self._fit(reader, name)
         return linear * tokens + square * tokens**2
 
@@ -208,13 +212,14 @@ class Clock:
 
     def correct(self, reader: Reader, name: str, tokens: int, seconds: float) -> None:
         """Learn from a reading that has finished: long ones say more than the two short ones."""
-        linear, square = self._fit(reader, "whole" if name.isdecimal() else name)
+        if name == "sliding" or tokens < SAMPLES[-1]:
+            return
+        name = "whole" if name.isdecimal() else name
+        linear, square = self._fit(reader, name)
         foretold = linear * tokens + square * tokens**2
-        if tokens >= SAMPLES[-1] and foretold > 0 and name != "sliding":
-            ratio = seconds / foretold
+        if foretold > 0:
             with self._lock:
-                key = (id(reader.model), "whole" if name.isdecimal() else name)
-                self._known[key] = (linear * ratio, square * ratio)
+                self._known[id(reader.model), name] = (linear * seconds / foretold, square * seconds / foretold)
 
 
 CLOCK = Clock()

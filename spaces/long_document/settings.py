@@ -4,18 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.experiment import InputError, choice, number
+from shared.experiment import InputError, choice, choices, number
 from spaces.long_document.positions import ALPHA, check_alpha
 
 READINGS = ("512", "sliding", "whole", "performer", "taylor")
 WAYS_TO_EXPLAIN = ("gradient", "occlusion")
 LIMITS = {"stride": (64, 512), "place": (0.0, 100.0), "tokens": (512, 262_144), "steps": (5, 41), "budget": (8, 400)}
 MOST_NAME = 400
+HIDDEN = ("医药养生", "兵法军事", "佛道", "史书", "白话小说", "术数命理")  # genres that a composed book has evidence of
 
 
 @dataclass(frozen=True)
-class Read:
-    """One document, read in several ways."""
+class Example:
+    """A made-up book with its evidence hidden in it."""
+
+    tokens: int = 16_384
+    place: float = 70.0
+    """Where the evidence stands, per cent of the way through."""
+    genre: str = "医药养生"
+    seed: int = 0
+
+    def __post_init__(self):
+        choice("genre", self.genre, HIDDEN)
+        for name in ("tokens", "place"):
+            object.__setattr__(self, name, number(name, getattr(self, name), LIMITS[name]))
+        object.__setattr__(self, "seed", number("seed", self.seed, (0, 2**31 - 1)))
+
+
+@dataclass(frozen=True)
+class Read(Example):
+    """One document, read in several ways; the book that is composed belongs to its link."""
 
     model: str = ""
     """A classifier: empty for the embedded default, a folder, or a name on the hub."""
@@ -26,11 +44,10 @@ class Read:
     """Tokens between two windows of the sliding reading."""
 
     def __post_init__(self):
-        _checked(self)
-        if not self.readings:
-            raise InputError("readings", "至少选一种。", "needs at least one.")
-        for name in self.readings:
-            choice("readings", name, READINGS)
+        super().__post_init__()
+        _short("model", self.model)
+        _short("task", self.task)
+        object.__setattr__(self, "readings", choices("readings", self.readings, READINGS))
         object.__setattr__(self, "stride", number("stride", self.stride, LIMITS["stride"]))
 
 
@@ -45,27 +62,14 @@ class Explain:
     """Places to which a passage is moved."""
     tokens: int = 2048
     """How much of the document a passage is moved through."""
+    label: str = ""
+    """The label to explain; empty for the model's own."""
 
     def __post_init__(self):
         choice("way", self.way, WAYS_TO_EXPLAIN)
+        _short("label", self.label)
         for name in ("budget", "steps", "tokens"):
             object.__setattr__(self, name, number(name, getattr(self, name), LIMITS[name]))
-
-
-@dataclass(frozen=True)
-class Example:
-    """A made-up book with its evidence hidden in it."""
-
-    tokens: int = 16_384
-    place: float = 70.0
-    """Where the evidence stands, per cent of the way through."""
-    genre: str = "医药养生"
-    seed: int = 0
-
-    def __post_init__(self):
-        for name in ("tokens", "place"):
-            object.__setattr__(self, name, number(name, getattr(self, name), LIMITS[name]))
-        object.__setattr__(self, "seed", number("seed", self.seed, (0, 2**31 - 1)))
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,6 @@ class Positions:
         object.__setattr__(self, "span", number("span", self.span, (16, 262_144)))
 
 
-def _checked(settings: Read) -> None:
-    for name in ("model", "task"):
-        value = getattr(settings, name)
-        if not isinstance(value, str) or len(value) > MOST_NAME:
-            raise InputError(name, f"须为至多 {MOST_NAME} 个字符。", f"must be text of at most {MOST_NAME} characters.")
+def _short(name: str, value: str) -> None:
+    if not isinstance(value, str) or len(value) > MOST_NAME:
+        raise InputError(name, f"须为至多 {MOST_NAME} 个字符。", f"must be text of at most {MOST_NAME} characters.")

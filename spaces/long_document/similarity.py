@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from spaces.long_document.positions import find_positions
+from spaces.long_document.positions import compose, find_positions
 from spaces.long_document.reader import Reader
 
 CELLS = 96  # rows and columns of the heat map
@@ -39,12 +39,6 @@ def trained_positions(reader: Reader) -> Tensor:
     """p (n, d), float32, on the CPU."""
     _, table, offset = find_positions(reader.model)
     return table.weight.detach()[offset:].float().cpu()
-
-
-def compose(index: Tensor, p: Tensor, alpha: float) -> Tensor:
-    """q (…, d) at 0-based positions; any α but 0 and 1, ½ included."""
-    ratio = alpha / (1 - alpha)
-    return F.embedding(index % len(p), p) + ratio * (F.embedding(index // len(p), p) - p[0])
 
 
 def window(p: Tensor, alpha: float, start: int, span: int) -> Window:

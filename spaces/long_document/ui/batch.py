@@ -17,10 +17,10 @@ from shared.i18n import markup, prose, tr
 from shared.page import guard
 from spaces.long_document import figures
 from spaces.long_document.batch import Row, classify, from_csv, to_csv
-from spaces.long_document.documents import Named, read_many
+from spaces.long_document.many import Named, open_many
 from spaces.long_document.reader import load_named
 from spaces.long_document.settings import READINGS
-from spaces.long_document.ui.read import Bench, lasting
+from spaces.long_document.ui.read import Bench, lasting, tidy
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 2}
 EVERY = 0.3
@@ -40,7 +40,7 @@ def classified(model: str, documents: list[Named], task: str, reading: str, know
     """`classify` on the device, by the model's name."""
     reader = load_named(model)
     reader.model.to(device())
-    yield from classify(reader, documents, task, reading, known=known)
+    yield from classify(reader, documents, task, reading, model, known)
 
 
 def work(path: str | None, earlier: str | None, model: str, task: str, reading: str) -> Iterator[list]:
@@ -50,12 +50,20 @@ def work(path: str | None, earlier: str | None, model: str, task: str, reading: 
     choice("reading", reading, READINGS)
     known = from_csv(Path(earlier).read_bytes()) if earlier else []
     yield [gr.skip(), gr.skip(), gr.skip(), parts.progress(0, tr("打开文档", "opening the documents"))]
-    documents = read_many(Path(path).name, Path(path).read_bytes())
+    total, found = open_many(Path(path).name, Path(path).read_bytes())
+    documents: list[Named] = []
+    last = time.perf_counter()
+    for document in found:
+        documents.append(document)
+        if time.perf_counter() - last > EVERY:
+            last = time.perf_counter()
+            told = tr(f"打开 {len(documents)} / {total} 篇", f"opening {len(documents)} of {total}")
+            yield [gr.skip(), gr.skip(), gr.skip(), parts.progress(len(documents) / total, told)]
     load_named(model)
     rows: list[Row] = []
     last = began = time.perf_counter()
     for share, row in classified(model, documents, task, reading, known):
-        rows.append(row)
+        rows += [row] if row else []
         if time.perf_counter() - last > EVERY or share == 1:
             last = time.perf_counter()
             left = lasting((last - began) / share * (1 - share))
@@ -141,7 +149,8 @@ def build(bench: Bench) -> None:
             said = parts.verdict(tr("上传一批文档，再按“开始”。", "Upload documents and press “Start”."))
             saved = gr.HTML()
     results = gr.HTML()
+    working = guard(tidy(work, lambda: [*[gr.skip()] * 3, ""]))
     runs = start.click(
-        guard(work), [file, earlier, bench.model, bench.task, reading], [results, saved, said, status], **QUIET
+        working, [file, earlier, bench.model, bench.task, reading], [results, saved, said, status], **QUIET
     )
     stop.click(lambda: tr("已停止；表留着。", "Stopped; the table stays."), None, status, cancels=[runs], **QUIET)

@@ -14,7 +14,8 @@ from shared import page as parts
 from shared.accelerator import device, run
 from shared.experiment import InputError, from_values
 from shared.i18n import markup, prose, tr
-from shared.page import Page, clicked, guard
+from shared.live import Latest
+from shared.page import Page, clicked, guard, latest
 from spaces.long_document import figures
 from spaces.long_document.documents import check_text
 from spaces.long_document.evidence import (
@@ -24,23 +25,28 @@ from spaces.long_document.evidence import (
     document,
     strongest_sentence,
 )
-from spaces.long_document.heat import SCRIPT, STYLE, TEMPLATE, heat
+from spaces.long_document.heat import SCRIPT, STYLE, TEMPLATE, cut_units, heat
 from spaces.long_document.moving import move
 from spaces.long_document.reader import Reader, load_named
 from spaces.long_document.readings import CLOCK, perform_named, pick_task
 from spaces.long_document.settings import LIMITS, Explain
-from spaces.long_document.ui.read import Bench, Document, lasting, make
+from spaces.long_document.ui.read import Bench, Document, lasting, make, tidy
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
 EVERY = 0.2
 BACKWARD = 3.5  # a gradient costs so many readings, measured
 WAYS = [(tr("梯度（快）", "gradient (fast)"), "gradient"), (tr("逐层遮挡", "occlusion, level by level"), "occlusion")]
+STAGES = {
+    "read": ("先读出标签", "reading for the label"),
+    "search": ("找证据", "finding the evidence"),
+    "test": ("考验它：遮住再读", "testing it by hiding"),
+}
 ABOUT = tr(
     "解释“读一篇”里的那篇文档；还没有的话，先按一个例子。",
     "Explains the document of “Read”; if there is none yet, take an example.",
 )
 SAID = "—"
-WHICH = tr("解释哪个标签（—：读者的判断）", "label to explain (—: the reader's)")
+WHICH = tr("解释哪个标签（—：模型的判断）", "label to explain (—: the model's)")
 START = tr(
     "按“找证据”：哪一段、哪一句、哪个词撑起了这个标签？",
     "Press “Find the evidence”: which paragraph, sentence, word carries the label?",
@@ -51,7 +57,7 @@ $\log p$ 的一阶变化。**遮挡**：先把全文分成八段，一段段遮�
 
 **忠实度**：解释点名的词元遮住 2 %、5 %、10 %、20 %，标签的概率应当比随机遮住同样多时掉得快。分数是平均差。
 
-**挪证据**：把一句话（点正文选）从头挪到尾。512 的整数倍是位置块的边；没有跨过边训练的读者在那里会有盲区。""",
+**挪证据**：把一句话（点正文选）从头挪到尾。512 的整数倍是位置块的边；没有跨过边训练的模型在那里会有盲区。""",
     r"""**Gradient**: one reading and one way back, in memory that still grows linearly; a token's score is the
 first-order change of $\log p$ were it replaced by the mean word. **Occlusion**: the text in eight stretches, each
 hidden and read again; what matters most is split further, down to sentences and tokens.
@@ -86,36 +92,46 @@ def moved(model: str, text: str, passage: tuple[int, int], task: str, label: str
     yield from move(reader, text, passage, task, label, tokens, steps)
 
 
-def explain(doc: Document, model: str, task: str, label: str, wanted: str, *values) -> Iterator[list]:
+def explain(doc: Document, model: str, task: str, said: tuple, *values) -> Iterator[list]:
     """(heat map, deletion figure, verdict, status, passage) while the evidence is found and tested."""
     settings = from_values(Explain, values)
     nothing = [gr.skip()] * 5
     check_text(doc.text)
     yield [*nothing[:3], parts.progress(0, tr("载入模型", "loading the model")), gr.skip()]
     reader = load_named(model)
-    label = _label(model, reader, doc.text, task, wanted or label)
     foretold = _foretold(reader, doc.text, settings)
+    for share, label in _label(model, reader, doc, task, said, settings.label):
+        if not label:
+            yield [*nothing[:3], _progress("read", share, foretold), gr.skip()]
     last = began = time.perf_counter()
     for share, stage, read, found in explained(model, doc.text, task, label, settings.way, settings.budget):
         if found is not None:
             start, stop = strongest_sentence(read, found)
-            said = _verdict(label, found, doc, (start, stop))
+            told = _verdict(label, found, doc, (start, stop))
             status = "" if stage == "test" else _progress("test", 0, foretold)
             began = time.perf_counter()
-            yield [heat(read, found), figures.deletion_figure(found), said, status, doc.text[start:stop]]
+            yield [heat(read, found), figures.deletion_figure(found), told, status, doc.text[start:stop]]
         elif time.perf_counter() - last > EVERY:
             last = time.perf_counter()
             left = (last - began) * (1 - share) / share if share > 0.05 else foretold
             yield [*nothing[:3], _progress(stage, share, left), gr.skip()]
 
 
-def _label(model: str, reader: Reader, text: str, task: str, label: str) -> str:
-    """The label that the last reading gave, else what the whole says now."""
+def _label(
+    model: str, reader: Reader, doc: Document, task: str, said: tuple, wanted: str = ""
+) -> Iterator[tuple[float, str]]:
+    """(share done, "") while the whole is read, at last (1.0, label).
+
+    The label wanted, else what the last reading said of this very document, else what the whole says now.
+    """
     labels, _ = pick_task(reader, task)
-    if label in labels:
-        return label
-    *_, (_, found) = perform_named(model, reader.encode(text), task, "whole")
-    return found.label
+    if wanted or said[:3] == (doc, model, task):
+        label = wanted or said[3]
+        if label in labels:
+            yield 1.0, label
+            return
+    for share, found in perform_named(model, reader.tokens(doc.text), task, "whole"):
+        yield share, found.label if found else ""
 
 
 def _foretold(reader: Reader, text: str, settings: Explain) -> float:
@@ -125,7 +141,7 @@ def _foretold(reader: Reader, text: str, settings: Explain) -> float:
 
 def _progress(stage: str, share: float, seconds: float) -> str:
     left = lasting(seconds)
-    zh, en = ("找证据", "finding the evidence") if stage == "search" else ("考验它：遮住再读", "testing it by hiding")
+    zh, en = STAGES[stage]
     told = tr(f"{zh} {share:.0%}，还要约 {left[0]}", f"{en} {share:.0%}, about {left[1]} to go")
     return parts.progress(share, told)
 
@@ -151,10 +167,10 @@ def _verdict(label: str, found, doc: Document, strongest: tuple[int, int]) -> st
 def chosen(doc: Document, event: gr.EventData) -> str:
     """The sentence that was clicked becomes the passage."""
     start, stop = map(int, clicked(event, "start", "stop"))
-    return doc.text[start:stop] if 0 <= start < stop <= len(doc.text) else gr.skip()
+    return cut_units(doc.text, start, stop) if 0 <= start < stop else gr.skip()
 
 
-def slide(doc: Document, model: str, task: str, label: str, passage: str, *values) -> Iterator[list]:
+def slide(doc: Document, model: str, task: str, said: tuple, passage: str, *values) -> Iterator[list]:
     """(figure, status) while the passage moves."""
     settings = from_values(Explain, values)
     start = doc.text.find(passage) if passage.strip() else -1
@@ -164,17 +180,21 @@ def slide(doc: Document, model: str, task: str, label: str, passage: str, *value
     if start < 0:  # the visitor's own words
         text, span = f"{passage}\n{doc.text}", (0, len(passage) + 1)
     reader = load_named(model)
-    label = _label(model, reader, doc.text, task, label)
+    for share, label in _label(model, reader, doc, task, said):
+        if not label:
+            yield [gr.skip(), parts.progress(share, tr(*STAGES["read"]))]
     yield [gr.skip(), parts.progress(0, tr("第一处", "the first place"))]
     for share, found in moved(model, text, span, task, label, settings.tokens, settings.steps):
-        yield [figures.moved_figure(found), parts.progress(share, tr(f"挪动 {share:.0%}", f"moving {share:.0%}"))]
+        bar = parts.progress(share, tr(f"挪动 {share:.0%}", f"moving {share:.0%}"))
+        yield [figures.moved_figure(found) if found else gr.skip(), bar]
     yield [figures.moved_figure(found), ""]
 
 
-def labels_of(model: str, task: str) -> dict:
-    """The labels that can be explained."""
+def labels_of(model: str, task: str, present: str) -> dict:
+    """The labels that can be explained; the present one stays if it is among them."""
     labels, _ = pick_task(load_named(model), task)
-    return gr.update(choices=[(SAID, ""), *((label, label) for label in labels)], value="")
+    named = [(SAID, ""), *((label, label) for label in labels)]
+    return gr.update(choices=named, value=present if present in labels else "")
 
 
 def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
@@ -219,7 +239,9 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
             go = gr.Button(tr("挪证据", "Move the evidence"), variant="primary", elem_id="evidence-move")
             moving_status = parts.status()
     with gr.Accordion(tr("更多旋钮", "More knobs"), open=False), gr.Row():
-        label = gr.Dropdown([(SAID, "")], value="", label=WHICH, elem_id="evidence-label")
+        knobs["label"] = gr.Dropdown(  # a link's label comes before the list that it is on
+            [(SAID, "")], value="", label=WHICH, elem_id="evidence-label", allow_custom_value=True
+        )
         labels = {
             "budget": tr("遮挡最多重读几遍", "readings that occlusion may take"),
             "steps": tr("挪到几个地方", "places to move to"),
@@ -233,9 +255,12 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
     order = [knobs[f.name] for f in dataclasses.fields(Explain)]
     who = [bench.document, bench.model, bench.task, bench.label]
     outputs = [text, deletion, said, status, passage]
-    view = page.view("evidence", Explain, knobs, link, tabs=tabs)
-    finding = (guard(explain), [*who, label, *order], outputs)
-    gr.on([tab.select, bench.task.change], guard(labels_of), [bench.model, bench.task], label, **QUIET)
+    listing = (guard(labels_of), [bench.model, bench.task, knobs["label"]], knobs["label"])
+    view = page.view("evidence", Explain, knobs, link, tabs=tabs, redraw=listing)
+    finds, moves = gr.State(Latest()), gr.State(Latest())
+    explaining = latest(guard(tidy(explain, lambda: [*[gr.skip()] * 3, "", gr.skip()])))
+    finding = (explaining, [finds, *who, *order], outputs)
+    gr.on([tab.select, bench.task.change], *listing, **QUIET)
     running = [start.click(*finding, **QUIET)]
     start.click(None, order, None, js=view.keep)
     wanted = [(3072, 70.0, "医药养生", 0), (3072, 0.0, "兵法军事", 1), (3072, 100.0, "佛道", 2)]
@@ -244,11 +269,12 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
         made = button.click(guard(partial(_made, values)), None, outcome, **QUIET)
         running.append(made.success(*finding, **QUIET))
     text.pick(guard(chosen), [bench.document], passage, **QUIET)
-    running.append(go.click(guard(slide), [*who, passage, *order], [moving, moving_status], **QUIET))
-    stop.click(lambda: tr("已停止。", "Stopped."), None, status, cancels=running, **QUIET)
+    sliding = latest(guard(tidy(slide, lambda: [gr.skip(), ""])))
+    running.append(go.click(sliding, [moves, *who, passage, *order], [moving, moving_status], **QUIET))
+    stop.click(lambda: [tr("已停止。", "Stopped."), ""], None, [status, moving_status], cancels=running, **QUIET)
 
 
 def _made(values: tuple) -> Iterator[list]:
     """(document, box, status, task, label) of an example."""
     for made, shown, said in make(*values):
-        yield [made, shown, said, "genre", ""]
+        yield [made, shown, said, "genre", ()]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import html
 import io
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import gradio as gr
 
@@ -15,27 +15,28 @@ from shared import page as parts
 from shared.accelerator import device, run
 from shared.experiment import InputError, choice
 from shared.i18n import markup, prose, tr
-from shared.page import guard
+from shared.live import Latest
+from shared.page import guard, latest
 from spaces.long_document import figures
-from spaces.long_document.documents import Named, read_many
 from spaces.long_document.generator import EVIDENCE, compose
 from spaces.long_document.head import FEWEST, MOST, check_labelled, features, fit, save_head
+from spaces.long_document.many import Named, read_many
 from spaces.long_document.reader import load_named
 from spaces.long_document.readings import CLOCK
 from spaces.long_document.settings import Example
-from spaces.long_document.ui.read import Bench, lasting
+from spaces.long_document.ui.read import Bench, lasting, tidy
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 2}
 LENGTHS = ("512", "2048", "8192", "32768")
 ABOUT = prose(
     f"""带一个 CSV：两列 `text` 与 `label`，{FEWEST} 到 {MOST:,} 行。
-读者不动，只在它上面训练一个线性头；
+模型不动，只在它上面训练一个线性头；
 准确率是五折交叉验证的，每篇都由没见过它的头来判。下载的是普通的 Hugging Face checkpoint，位置已写成长表，
-plain transformers 直接能读。文档不离开这台机器，不留存。""",
+plain transformers 直接能读。文档不离开这台机器，只在它的临时目录里，随其他上传一起清理。""",
     f"""Bring a CSV with the columns `text` and `label`, {FEWEST} to {MOST:,} rows. The reader stays as it is; a linear
 head on top of it is trained and cross-validated in five folds: each text is judged by a head that has not seen it. What
 you download is an ordinary Hugging Face checkpoint with its positions written out, which plain transformers reads. Your
-texts stay on this machine and are not kept.""",
+texts stay on this machine, in its temporary folder, until that is cleared of uploads.""",
 )
 SAVE = tr("下载 checkpoint（zip）", "Download the checkpoint (zip)")
 
@@ -57,7 +58,7 @@ def train(path: str | None, model: str, length: str) -> Iterator[list]:
     hidden = gr.update(visible=False)
     yield [gr.skip(), gr.skip(), parts.progress(0, tr("载入模型", "loading the model")), hidden]
     reader = load_named(model)
-    tokens = [min(limit, reader.encode(d.text).shape[1]) for d in documents[:20]]
+    tokens = [reader.tokens(d.text, limit).shape[1] for d in documents[:20]]
     each = sum(CLOCK.seconds(reader, "whole", n) for n in tokens) / len(tokens)
     rows = None
     for share, found in featured(model, documents, limit):
@@ -74,12 +75,12 @@ def train(path: str | None, model: str, length: str) -> Iterator[list]:
         f"{head.texts} texts, {len(head.labels)} labels: <b class='{kind}'>{head.accuracy:.0%}</b> right in "
         f"cross-validation, macro-F1 {head.macro_f1:.2f}; always guessing the most frequent: {head.guessing:.0%}.",
     )
-    file = Path(tempfile.mkdtemp(prefix="long_document_")) / "long_document_head.zip"
-    save_head(reader, head, max(512, limit), file)
-    yield [figures.confusion_figure(head), said, "", gr.update(value=str(file), visible=True)]
+    with TemporaryDirectory() as folder:  # gradio has its own copy once this is shown
+        file = save_head(reader, head, max(512, limit), Path(folder) / "long_document_head.zip")
+        yield [figures.confusion_figure(head), said, "", gr.update(value=str(file), visible=True)]
 
 
-def example() -> list[str]:
+def example() -> Iterator[list[str]]:
     """(path of a CSV, status): 24 generated texts, two labels, the evidence anywhere in 600 tokens."""
     reader = load_named()
 
@@ -93,9 +94,10 @@ def example() -> list[str]:
         genre = list(EVIDENCE)[number % 2]
         text, _ = compose(count, Example(700, (number * 37) % 100, genre, number))
         writer.writerow([text, genre])
-    file = Path(tempfile.mkdtemp(prefix="long_document_")) / "labels.csv"
-    file.write_text(out.getvalue(), encoding="utf-8")
-    return [str(file), html.escape(file.name)]
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "labels.csv"
+        file.write_text(out.getvalue(), encoding="utf-8")
+        yield [str(file), html.escape(file.name)]
 
 
 def build(bench: Bench) -> None:
@@ -119,7 +121,9 @@ def build(bench: Bench) -> None:
             download = gr.DownloadButton(SAVE, visible=False, elem_id="labels-download")
         with gr.Column(scale=1, min_width=300):
             chart = parts.figure(figures.confusion_figure(None))
-    training = (guard(train), [file, bench.model, length], [chart, said, status, download])
+    trainings = gr.State(Latest())
+    training = latest(guard(tidy(train, lambda: [gr.skip(), gr.skip(), "", gr.skip()])))
+    training = (training, [trainings, file, bench.model, length], [chart, said, status, download])
     runs = [start.click(*training, **QUIET)]
     runs.append(sample.click(guard(example), None, [file, status], **QUIET).success(*training, **QUIET))
     stop.click(lambda: tr("已停止。", "Stopped."), None, status, cancels=runs, **QUIET)

@@ -85,15 +85,21 @@ def verdict(alpha: float, near: float, usual: float) -> str:
 
 def zoom(start: float, span: float, event: gr.EventData) -> list[int]:
     """(start, span) around a click."""
-    smaller = max(16, int(span) // ZOOM)
+    smaller = max(16, _seen(start, span).span // ZOOM)
     at = sum(clicked(event)) / 2  # the map is symmetric: towards the diagonal
     return [max(0, int(at) - smaller // 2), smaller]
 
 
 def out(start: float, span: float) -> list[int]:
     """(start, span) from further away."""
-    wider = min(262_144, int(span) * ZOOM)
-    return [max(0, min(int(start) - (wider - int(span)) // 2, 262_144 - wider)), wider]
+    seen = _seen(start, span)
+    wider = min(262_144, seen.span * ZOOM)
+    return [max(0, min(seen.start - (wider - seen.span) // 2, 262_144 - wider)), wider]
+
+
+def _seen(start: float | None, span: float | None) -> Positions:
+    """The window in view; an emptied box falls back to its default."""
+    return from_values(Positions, [None, start, span])
 
 
 def measured() -> dict | None:
@@ -134,7 +140,7 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab) -> None:
     gr.on([knob.input for knob in order], *drawing, trigger_mode="always_last", **QUIET)
     place = [knobs["start"], knobs["span"]]
     heat.pick(guard(zoom), place, place, **QUIET).then(*drawing, **QUIET).then(None, order, None, js=view.keep)
-    back.click(out, place, place, **QUIET).then(*drawing, **QUIET).then(None, order, None, js=view.keep)
+    back.click(guard(out), place, place, **QUIET).then(*drawing, **QUIET).then(None, order, None, js=view.keep)
     for (_, changes), button in zip(TRY, presets, strict=True):
         values = list(dataclasses.astuple(Positions(**changes)))
         shown = button.click(lambda v=values: v, None, order, **QUIET).then(*drawing, **QUIET)

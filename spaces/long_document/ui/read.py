@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import html
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from shared.page import Page, guard, knob_value, latest
 from spaces.long_document import figures
 from spaces.long_document.documents import MOST_BYTES, check_text, read_file
 from spaces.long_document.generator import EVIDENCE, compose
-from spaces.long_document.reader import Reader, load_named
+from spaces.long_document.reader import Reader, load_named, trained
 from spaces.long_document.readings import CLOCK, Reading, fine_tuned, perform_named
 from spaces.long_document.settings import LIMITS, READINGS, Example, Read
 
@@ -90,7 +91,21 @@ class Bench:
     model: gr.Textbox
     task: gr.Radio
     label: gr.State
-    """The label that the last whole reading gave."""
+    """(document, model, task, label): what the last whole reading said of what; () before it."""
+
+
+def tidy(function: Callable[..., Iterator[list]], empty: Callable[[], list]) -> Callable[..., Iterator[list]]:
+    """The generator function, its outputs set to `empty()` before an InputError: no bar is left standing."""
+
+    @functools.wraps(function)
+    def stream(*values):
+        try:
+            yield from function(*values)
+        except InputError:
+            yield empty()
+            raise
+
+    return stream
 
 
 def bring(path: str | None) -> list:
@@ -129,6 +144,16 @@ def make(tokens: float, place: float, genre: str, seed: float) -> Iterator[list]
     yield [document, shown(document), ""]
 
 
+def restored(model: str, *maker) -> Iterator[list]:
+    """What a link wants: (tasks of another model, document, box, status); its book, unless it is the default."""
+    foreign = bool(model) and not set(load_named(model).tasks) <= {task for _, task in TASKS}
+    tasks = choices(model) if foreign else gr.skip()
+    yield [tasks, *[gr.skip()] * 3]
+    if from_values(Example, maker) != Example():
+        for made in make(*maker):
+            yield [tasks, *made]
+
+
 def count(document: Document, *values) -> Iterator[str]:
     """Tokens and, once a short reading has been timed, the seconds of each chosen reading."""
     if not document.text.strip():
@@ -137,21 +162,24 @@ def count(document: Document, *values) -> Iterator[str]:
     settings = from_values(Read, values)
     reader = load_named(settings.model)
     check_text(document.text)
-    tokens = reader.encode(document.text).shape[1]
+    tokens = reader.tokens(document.text).shape[1]
     yield told(document, reader, tokens, None)
     yield told(document, reader, tokens, [CLOCK.seconds(reader, r, tokens, settings.stride) for r in settings.readings])
 
 
 def told(document: Document, reader: Reader, tokens: int, seconds: list[float] | None) -> str:
     """The sentence about a document that is not read yet."""
-    trained = getattr(reader.model.config, "max_position_embeddings", 512)
-    seen = min(1.0, trained / tokens)
+    known = trained(reader)
+    seen = min(1.0, known / tokens)
     names = [f"<b>{html.escape(pick(document.name, x))}</b> · " if document.name else "" for x in ("zh", "en")]
-    zh = f"{names[0]}{len(document.text):,} 字 = <b>{tokens:,}</b> 个词元；前 {trained} 个只占 {seen:.1%}。"
-    en = f"{names[1]}{len(document.text):,} characters = <b>{tokens:,}</b> tokens; the first {trained} are {seen:.1%}."
+    zh = f"{names[0]}{len(document.text):,} 字 = <b>{tokens:,}</b> 个词元；前 {known} 个只占 {seen:.1%}。"
+    en = f"{names[1]}{len(document.text):,} characters = <b>{tokens:,}</b> tokens; the first {known} are {seen:.1%}."
     if seconds is not None:
         total = lasting(sum(seconds))
         zh, en = f"{zh}所选读法共约 {total[0]}。", f"{en} The chosen readings take about {total[1]}."
+    if tokens > reader.capacity:
+        zh += f"超过 {reader.capacity:,}，不能整篇读，只能截断或滑动窗口。"
+        en += f" More than {reader.capacity:,} cannot be read at once: cut it or slide a window."
     return markup(zh, en)
 
 
@@ -166,13 +194,14 @@ def lasting(seconds: float) -> tuple[str, str]:
 
 
 def answer(document: Document, *values) -> Iterator[list]:
-    """(figure, table, verdict, status, label of the whole) while the readings come in."""
+    """(figure, table, verdict, status, what the whole is of what) while the readings come in."""
     settings = from_values(Read, values)
     check_text(document.text)
     yield [gr.skip(), gr.skip(), gr.skip(), parts.progress(0, tr("载入模型", "loading the model")), gr.skip()]
     reader = load_named(settings.model)
-    ids = reader.encode(document.text)
+    ids = reader.tokens(document.text)
     done: list[Reading] = []
+    said = lambda done: (document, settings.model, settings.task, _label(done))  # noqa: E731
     for name, source, key in _planned(settings):
         foretold = CLOCK.seconds(reader, name, ids.shape[1], settings.stride)
         drawn = began = time.perf_counter()
@@ -181,10 +210,10 @@ def answer(document: Document, *values) -> Iterator[list]:
                 continue
             drawn = time.perf_counter()
             so_far = [*done, dataclasses.replace(reading, name=key)] if reading else done
-            yield [*pictures(so_far), _progress(key, share, drawn - began, foretold), _label(done)]
+            yield [*pictures(so_far), _progress(key, share, drawn - began, foretold), said(done)]
         done.append(dataclasses.replace(reading, name=key))
         CLOCK.correct(reader, name, reading.tokens, reading.seconds)
-    yield [*pictures(done), "", _label(done)]
+    yield [*pictures(done), "", said(done)]
 
 
 def _planned(settings: Read) -> Iterator[tuple[str, str, str]]:
@@ -261,7 +290,7 @@ def stopped() -> str:
 
 def build(page: Page, tabs: gr.Tabs) -> Bench:
     """Draw the view."""
-    default, label = Read(), gr.State("")
+    default, label = Read(), gr.State(())
     text, where = compose(len, Example(tokens=3000))
     document = gr.State(Document(text, COMPOSED, where))
     knobs: dict[str, gr.components.Component] = {}
@@ -302,6 +331,7 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
                 link = page.link_button("read")
     with gr.Accordion(tr("写一本书，把证据藏进去", "Compose a book and hide the evidence"), open=False):
         maker = _maker()
+        knobs |= zip([f.name for f in dataclasses.fields(Example)], maker, strict=True)
         compose_it = gr.Button(tr("写", "Compose"), elem_id="long-compose", min_width=90)
     with gr.Accordion(tr("更多旋钮：模型、窗口", "More knobs: model, windows"), open=False):
         knobs["model"] = gr.Textbox(
@@ -321,8 +351,9 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
     gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
 
     order = [knobs[f.name] for f in dataclasses.fields(Read)]
-    runs = gr.State(Latest())
-    view = page.view("read", Read, knobs, link, tabs=tabs)
+    runs, answers = gr.State(Latest()), gr.State(Latest())
+    wanted = (guard(restored), [knobs["model"], *maker], [knobs["task"], document, box, status])
+    view = page.view("read", Read, knobs, link, tabs=tabs, redraw=wanted)
     counting = (latest(guard(count)), [runs, document, *order], counted)
     upload.upload(guard(bring), upload, [document, box], **QUIET).success(*counting, **QUIET)
     taken = box.change(pasted, [box, document], document, trigger_mode="always_last", **QUIET)  # also what is pasted
@@ -338,11 +369,12 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
         asked.then(*made, **QUIET).success(*counting, **QUIET)
     outputs = [chart, results, said, status, label]
     typed = start.click(pasted, [box, document], document, **QUIET)
-    reading = typed.then(guard(answer), [document, *order], outputs, **QUIET)
+    answering = latest(guard(tidy(answer, lambda: [gr.skip(), gr.skip(), gr.skip(), "", gr.skip()])))
+    reading = typed.then(answering, [answers, document, *order], outputs, **QUIET)
     start.click(None, order, None, js=view.keep)
     stop.click(stopped, None, status, cancels=[reading, asks], **QUIET)
     clear.click(
-        lambda: [Document(), gr.update(value="", interactive=True), START, *pictures([]), "", ""],
+        lambda: [Document(), gr.update(value="", interactive=True), START, *pictures([]), "", ()],
         None,
         [document, box, counted, chart, results, said, status, label],
         **QUIET,

@@ -7,10 +7,16 @@ from transformers import (
     AlbertForSequenceClassification,
     BertConfig,
     BertForSequenceClassification,
+    CamembertConfig,
+    CamembertForSequenceClassification,
     ElectraConfig,
     ElectraForSequenceClassification,
     RobertaConfig,
     RobertaForSequenceClassification,
+    RobertaPreLayerNormConfig,
+    RobertaPreLayerNormForSequenceClassification,
+    XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
 )
 
 from spaces.long_document import blockwise
@@ -24,9 +30,13 @@ SMALL = {
     "intermediate_size": 32,
     "num_labels": 4,
 }
+FROM_TWO = {"max_position_embeddings": 18, "pad_token_id": 1} | SMALL
 FAMILIES = [
     (BertForSequenceClassification, BertConfig(max_position_embeddings=16, **SMALL)),
-    (RobertaForSequenceClassification, RobertaConfig(max_position_embeddings=18, pad_token_id=1, **SMALL)),
+    (RobertaForSequenceClassification, RobertaConfig(**FROM_TWO)),
+    (XLMRobertaForSequenceClassification, XLMRobertaConfig(**FROM_TWO)),
+    (CamembertForSequenceClassification, CamembertConfig(**FROM_TWO)),
+    (RobertaPreLayerNormForSequenceClassification, RobertaPreLayerNormConfig(**FROM_TWO)),
     (ElectraForSequenceClassification, ElectraConfig(max_position_embeddings=16, embedding_size=8, **SMALL)),
     (AlbertForSequenceClassification, AlbertConfig(max_position_embeddings=16, embedding_size=8, **SMALL)),
 ]
@@ -63,7 +73,7 @@ def test_gradients_in_blocks_are_exact(model, ids):
     handle = owner.register_forward_hook(lambda m, i, out: caught.append(out) or out.retain_grad())
     model(ids).logits[0, among].log_softmax(-1)[label - 1].backward()
     handle.remove()
-    if isinstance(model, AlbertForSequenceClassification):  # autograd as a whole: from the words, not their sum
+    if blockwise.trunk_of(model) is None:  # autograd as a whole: from the words, not their sum
         assert found[:, 1].gt(0).all()
         return
     gradient, embedded = caught[0].grad[0], caught[0][0].detach()
@@ -91,6 +101,11 @@ def test_linear_attention_takes_the_softmax_place(model, ids, backend):
     model.set_attn_implementation(backend)
     with torch.no_grad():
         torch.testing.assert_close(found, model(ids).logits[0], atol=1e-4, rtol=1e-3)
+
+
+def test_only_compared_families_are_walked_through():
+    walked = {config.model_type for kind, config in FAMILIES if blockwise.trunk_of(kind(config))}
+    assert walked == set(blockwise.FAMILIES)
 
 
 def test_blocks_shrink_as_texts_grow():

@@ -7,7 +7,7 @@ import pytest
 
 from shared.experiment import InputError
 from spaces.long_document import documents
-from spaces.long_document.documents import check_text, read_file, read_many
+from spaces.long_document.documents import check_text, read_file
 
 SAID = "第一条 为了保护水源，制定本办法。\n第二条 本办法自公布之日起施行。水源保护区内不得新建排污口，违者处以罚款。"
 TRADITIONAL = "第一條 為了保護水源，制定本辦法。\n第二條 本辦法自公布之日起施行。保護區內不得新建排污口。"
@@ -114,41 +114,34 @@ def test_limits(monkeypatch):
         check_text("a\ud83d tail")
 
 
-def test_a_zip_bomb_is_refused_before_it_unpacks():
-    bomb = zip_of({"a.txt": b"0" * (documents.MOST_UNPACKED + 1)})
-    assert len(bomb) < 10**6
-    with pytest.raises(InputError, match="unpacks to more than 200 MB"):
-        read_many("bomb.zip", bomb)
-    with pytest.raises(InputError, match="unpacks to more than"):
+def test_a_docx_bomb_is_refused_before_it_unpacks():
+    bomb = zip_of({"a.txt": b"0" * (documents.MOST_BYTES + 1)})
+    with pytest.raises(InputError, match="unpacks to more than 20 MB"):
         read_file("bomb.docx", bomb)
 
 
-def test_a_zip_that_lies_about_its_size_is_cut_off():
-    data = zip_of({"a.txt": "长文".encode() * 8_000_000, "b.txt": SAID.encode()})
-    lying = data.replace((48_000_000).to_bytes(4, "little"), (100).to_bytes(4, "little"))
-    found = read_many("x.zip", lying)
-    assert found[0].error is not None and found[1].text == SAID
+def test_slow_files_are_given_up(monkeypatch):
+    assert read_file("a.docx", docx_of(["一", "二"])) == "一\n二\n\t格"
+    monkeypatch.setattr(documents, "MOST_PAGES", 0)
+    with pytest.raises(InputError, match="has 1 pages, at most 0"):
+        read_file("a.pdf", pdf_of("Hello"))
+    monkeypatch.undo()
+    monkeypatch.setattr(documents, "MOST_SECONDS", -1.0)
+    for name, data in (("a.pdf", pdf_of("Hello")), ("a.docx", docx_of(["一"]))):
+        with pytest.raises(InputError, match="given up"):
+            read_file(name, data)
 
 
-def test_bad_documents_leave_the_others_unharmed():
-    found = read_many(
-        "many.zip",
-        zip_of({"好.txt": SAID.encode(), "bad.pdf": b"%PDF-", "sub/c.md": b"# x y", "d.bin": b"\0", "e.txt": b""}),
-    )
-    assert {d.name: bool(d.text) for d in found} == {
-        "好.txt": True, "bad.pdf": False, "sub/c.md": True, "d.bin": False, "e.txt": False,
-    }  # fmt: skip
-    assert all((d.error is None) == bool(d.text) for d in found)
+def test_a_cell_is_read_once_however_wide_it_says_it_is():
+    from docx import Document
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
 
-
-def test_csv_rows():
-    rows = 'name,text,label\na,一二三,甲\nb,,乙\nc,"四,\n五",\n'
-    found = read_many("x.csv", rows.encode("gb18030"))
-    assert [(d.name, d.text, d.label) for d in found] == [("a", "一二三", "甲"), ("b", "", ""), ("c", "四,\n五", "")]
-    assert found[1].error.field == "b"
-    with pytest.raises(InputError, match="column named text"):
-        read_many("x.csv", b"a,b\n1,2\n")
-    with pytest.raises(InputError, match="holds no documents|column named text"):
-        read_many("x.csv", b"text\n")
-    with pytest.raises(InputError, match=r"\.csv or a \.zip"):
-        read_many("x.tar", b"x")
+    document, out = Document(), io.BytesIO()
+    cell = document.add_table(1, 1).rows[0].cells[0]
+    cell.text = "宽"
+    span = OxmlElement("w:gridSpan")
+    span.set(qn("w:val"), "1000")
+    cell._tc.get_or_add_tcPr().append(span)
+    document.save(out)
+    assert read_file("a.docx", out.getvalue()) == "宽"

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from transformers import RobertaConfig, RobertaForSequenceClassification
 
 from shared.experiment import InputError
+from spaces.long_document import evidence, moving
 from spaces.long_document.classifier import start_as_mean
 from spaces.long_document.evidence import (
+    Evidence,
     by_gradient,
     by_occlusion,
     challenged,
@@ -18,6 +21,8 @@ from spaces.long_document.evidence import (
     summed,
 )
 from spaces.long_document.moving import move, places_for
+from spaces.long_document.positions import extend_positions
+from spaces.long_document.reader import Reader, trained
 from tests.spaces.long_document import tiny
 
 FILL = "云起于西。月出于东。\n微雨初歇，客至溪上。\n童子扫叶。\n"
@@ -96,6 +101,31 @@ def test_a_passage_is_moved_through_the_text(reader):
     assert shares[-1] == 1 and found.block == 16 and found.places == sorted(found.places) and found.places[0] == 0
     # The mean of the words does not care where they stand.
     assert np.std(found.confidence) < 0.02 and min(found.confidence) > found.without + 0.05
+
+
+def test_every_reading_is_left_on_the_way(reader, monkeypatch):
+    def slow(*_):
+        yield from ((0.3, None), (0.7, None), (1.0, 0.5))
+
+    for module in (evidence, moving):
+        monkeypatch.setattr(module, "probability", slow)
+    doc = document(reader, TEXT)
+    found = Evidence("佛道", np.ones(doc.ids.shape[1]), "gradient", 2)
+    passage = (TEXT.index("甲"), TEXT.index("甲") + 7)
+    for work, readings in (
+        (by_occlusion(reader, doc, "genre", "佛道", budget=9), 9),
+        (challenged(reader, doc, "genre", found), 13),
+        (move(reader, TEXT, passage, "genre", "佛道", tokens=100, steps=5), 6),
+    ):
+        shares = [share for share, _ in work]
+        assert len(shares) >= 2 * readings and shares == sorted(shares) and shares[-1] == 1
+
+
+def test_trained_positions_are_those_that_a_token_takes():
+    config = RobertaConfig(vocab_size=9, hidden_size=4, num_hidden_layers=1, num_attention_heads=1, intermediate_size=4,
+                           max_position_embeddings=18, pad_token_id=1)  # fmt: skip
+    model = extend_positions(RobertaForSequenceClassification(config))
+    assert trained(Reader(model, None, {})) == 16
 
 
 def test_places_lie_at_edges():

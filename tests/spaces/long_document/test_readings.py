@@ -41,6 +41,7 @@ def test_windows_cover_every_token_and_average(reader, monkeypatch):
     assert all(part[0, 0] == 100 and part[0, -1] == 149 and part.shape[1] <= 16 for part in parts)
     assert set(torch.cat(parts, 1)[0].tolist()) == set(range(100, 150))
     assert len(windows(ids[:, :16], 7)) == 1
+    assert all(part.shape[1] > 2 for stride in (14, 15, 16) for part in windows(ids[:, :44], stride))  # none empty
     ids = reader.encode(TEXT)
     *_, (_, found) = perform(reader, ids, "genre", "sliding", 7)
     expected = torch.stack([reader.logits(part, "genre")[0] for part in windows(ids, 7)]).mean(0).softmax(0)
@@ -66,6 +67,9 @@ def test_a_clock_learns(reader):
     assert before > 0 and clock.seconds(reader, "whole", 512) <= before
     clock.correct(reader, "whole", 5000, 7 * before)
     assert clock.seconds(reader, "whole", 5000) == pytest.approx(7 * before)
+    clock.correct(reader, "sliding", 5000, 1.0)
+    assert clock.seconds(reader, "whole", 5000) == pytest.approx(7 * before)
+    assert len(clock._known) == 1  # nothing was timed for the sliding reading
     assert clock.seconds(reader, "512", 10**6) == clock.seconds(reader, "whole", 512)
 
 
@@ -84,6 +88,7 @@ def test_the_api_answers_and_names_what_is_wrong(tmp_path, monkeypatch):
     for bad, field in [
         (("", "genre", "whole"), "text"),
         ((TEXT, "mood", "whole"), "task"),
+        ((TEXT, ["genre"], "whole"), "task"),
         ((TEXT, "genre", "half"), "reading"),
         ((TEXT, "genre", "2"), "reading"),
         ((TEXT, "genre", "9" * 30), "reading"),
@@ -94,10 +99,19 @@ def test_the_api_answers_and_names_what_is_wrong(tmp_path, monkeypatch):
         assert caught.value.field == field
 
 
+def test_the_api_refuses_what_would_take_hours(tmp_path, monkeypatch):
+    monkeypatch.setattr(readers, "WEIGHTS", tiny.saved(tmp_path / "weights"))
+    monkeypatch.setattr(api.CLOCK, "seconds", lambda reader, name, tokens: 901.0 if name == "whole" else 1.0)
+    with pytest.raises(InputError, match="text.*901 s, at most 900"):
+        api.classify_document(TEXT, "genre", "whole")
+    assert api.classify_document(TEXT, "genre", "9")["tokens"] == 9
+
+
 def test_settings_name_the_field():
     for bad, field in [
         ({"readings": ()}, "readings"),
         ({"readings": ("all",)}, "readings"),
+        ({"readings": ("512", "512")}, "readings"),
         ({"stride": 0}, "stride"),
         ({"model": "x" * 500}, "model"),
     ]:
