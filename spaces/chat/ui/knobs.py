@@ -101,11 +101,6 @@ def swept(function: Callable) -> Callable:
     return stream
 
 
-def complain(error: InputError) -> None:
-    """One sentence to the visitor; what stood stands. A toast is HTML, and a sentence may quote what was sent."""
-    gr.Warning(html.escape(tr(f"{error.field}：{error.zh}", f"{error.field}: {error.en}"), quote=False))
-
-
 def absent() -> None:
     """A note in the view where the embedded default is missing."""
     if (why := voices.obstacle()) and voices.default() == "":

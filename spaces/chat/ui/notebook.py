@@ -14,7 +14,7 @@ from shared.component import packed
 from shared.experiment import InputError, from_values
 from shared.i18n import prose, tr
 from shared.page import Page as Canvas
-from shared.page import guard
+from shared.page import complain, guard
 from spaces.chat import voices
 from spaces.chat.answer import ENDS
 from spaces.chat.examples import ALL, ARTICLE, MORE
@@ -22,7 +22,7 @@ from spaces.chat.notebook import Branch, Notebook, Page, branches, marks
 from spaces.chat.settings import LONGEST_LINK, Writing
 from spaces.chat.stream import Tokenizer
 from spaces.chat.ui.component import component
-from spaces.chat.ui.knobs import QUIET, RUN, absent, complain, deed, found, model_knob, sampling_knobs, text_of, whole
+from spaces.chat.ui.knobs import QUIET, RUN, absent, deed, found, model_knob, sampling_knobs, text_of, whole
 
 LONG = 20_000  # characters of a prompt that always travels back to the page
 FIRST = replace(ARTICLE[0].settings, model=voices.default())

@@ -13,14 +13,14 @@ import gradio as gr
 from shared.component import packed
 from shared.experiment import InputError, from_values
 from shared.i18n import prose, tr
-from shared.page import Page, guard
+from shared.page import Page, complain, guard
 from spaces.chat import voices
 from spaces.chat.answer import ENDS
 from spaces.chat.history import MOST_BYTES, ROOT, Conversation, from_json, from_markdown
 from spaces.chat.settings import Talking
 from spaces.chat.talk import Live, Talk
 from spaces.chat.ui.component import component
-from spaces.chat.ui.knobs import QUIET, RUN, absent, complain, deed, found, model_knob, sampling_knobs, text_of, whole
+from spaces.chat.ui.knobs import QUIET, RUN, absent, deed, found, model_knob, sampling_knobs, text_of, whole
 
 LIGHT = 6000
 """Characters of a conversation that travel along while somebody answers."""
