@@ -78,7 +78,10 @@ class Meter:
 
     def now(self) -> tuple[float, float]:
         """(seconds, MB) until now."""
-        top = torch.cuda.max_memory_allocated() if self.device.type == "cuda" else self.highest
+        if self.device.type == "cuda":
+            top = torch.cuda.max_memory_allocated()
+        else:
+            top = self.highest = max(self.highest, self.process.memory_info().rss)
         return time.perf_counter() - self.began, max(0, top - self.base) / 2**20
 
     def __exit__(self, *_) -> None:

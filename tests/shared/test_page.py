@@ -10,7 +10,7 @@ import pytest
 
 from shared.experiment import InputError
 from shared.live import Latest
-from shared.page import Page, clicked, guard, latest, restore_from_link, slider
+from shared.page import Page, clicked, guard, halt, latest, restore_from_link, slider
 
 
 def bad(value):
@@ -47,6 +47,13 @@ def test_guard_keeps_what_a_stream_has_yielded():
 def test_guard_hides_no_other_exception():
     with pytest.raises(ZeroDivisionError):
         guard(lambda: 1 / 0)()
+
+
+def test_stop_ends_the_runs_under_way():
+    runs = Latest()
+    shown = latest(lambda: (step for step in range(3)))(runs)
+    assert next(shown) == 0 and "Stopped" in halt(runs)
+    assert list(shown) == [gr.skip()]
 
 
 @pytest.mark.parametrize("sent", [{"x": 1}, {"x": 1, "y": "nan"}, {"x": 1, "y": 1e999}, {"x": [], "y": 0}, None, 3])

@@ -56,9 +56,9 @@ def test_a_cut_keeps_the_closing_token():
 
 def test_memory_is_what_grew():
     with Meter(torch.device("cpu")) as meter:
-        held = torch.ones(40 * 2**20 // 4)
+        held = torch.ones(200 * 2**20 // 4)
         assert held.sum() > 0
-    assert 30 < meter.peak_mb < 80
+    assert 150 < meter.peak_mb < 260  # other tests may have left pages to be taken up again
 
 
 def test_a_clock_learns(reader):

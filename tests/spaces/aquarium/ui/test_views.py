@@ -4,7 +4,6 @@ import pytest
 
 from shared.experiment import InputError, from_query
 from shared.i18n import pick
-from shared.live import Latest
 from spaces.aquarium.plan import Entry, Plan
 from spaces.aquarium.readings import read
 from spaces.aquarium.settings import Tank
@@ -78,13 +77,6 @@ def test_a_date_for_fish_that_few_draws_reach_is_given_with_a_warning():
         said = mine.verdict(mine.Answer(Mine(), date(2020, 12, 1), Plan((entry, water), simulate(Tank(days=40)), None)))
         assert ("Within 40 days it comes in 50% of the draws only" in said) is warned
         assert ("只有 50% 的参数组在 40 天内等到这一天" in said) is warned
-
-
-def test_stop_ends_the_run_under_way():
-    runs = Latest()
-    shown = runs.only(x for x in range(3))
-    assert next(shown) == 0 and "Stopped" in mine.halted(runs)
-    assert list(shown) == []
 
 
 @pytest.mark.parametrize(
