@@ -7,12 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from spaces.xiangqi.weights import WEIGHTS
-
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(300),
-    pytest.mark.skipif(not (WEIGHTS / "faithful").is_dir(), reason="the weights do not ship yet"),
 ]
 VIEW = "?tab=xiangqi&view=think"
 SHORT = "&game=h2e2h9g7h0g2&ply=2"

@@ -1,7 +1,7 @@
 // The board of xiangqi as one SVG: draws the scene of ui/board.py, lets a move be made by click, drag, touch or keys.
 // It never decides what is legal: it offers the moves that came with the scene, and the server has the last word.
 window.kx.xiangqi ??= (() => {
-  const kx = window.kx, NS = "http://www.w3.org/2000/svg", FILES = "abcdefghi", SEPARATOR = "\u2063", PATIENCE_MS = 1500;
+  const kx = window.kx, NS = "http://www.w3.org/2000/svg", FILES = "abcdefghi", PATIENCE_MS = 1500;
   const FACES = { K: "帥", A: "仕", B: "相", N: "傌", R: "俥", C: "炮", P: "兵", k: "將", a: "士", b: "象", n: "馬", r: "車", c: "砲", p: "卒" };
   const NAMES = { k: ["将帅", "king"], a: ["士", "advisor"], b: ["象", "elephant"], n: ["马", "horse"], r: ["车", "rook"], c: ["炮", "cannon"], p: ["兵卒", "soldier"] };
   const ICONS = { // western faces, drawn about the piece's centre
@@ -16,7 +16,7 @@ window.kx.xiangqi ??= (() => {
   const isRed = (code) => code === code.toUpperCase();
   const name = (s) => FILES[s % 9] + Math.floor(s / 9);
   const square = (text) => 9 * +text[1] + FILES.indexOf(text[0]);
-  const tr = (zh, en) => kx.pick(zh + SEPARATOR + en);
+  const tr = (zh, en) => kx.pick(kx.parts.tr(zh, en));
   const make = (tag, attributes, parent) => {
     const node = document.createElementNS(NS, tag);
     for (const [key, value] of Object.entries(attributes || {})) node.setAttribute(key, value);

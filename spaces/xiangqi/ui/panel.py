@@ -22,6 +22,8 @@ GIFTS = {
     "horse": ("让左马", "a horse"), "horses": ("让双马", "both horses"), "rook": ("让左车", "a rook"),
     "rook_horse": ("让左车左马", "a rook and a horse"), "rooks": ("让双车", "both rooks"),
 }
+HANDICAPS = {handicap_fen(side, key): f"{SIDES[side]}:{key}" for side in (RED, BLACK) for key in GIFTS}
+"""First position: the handicap as a new game is asked for it."""
 
 
 def panel(value: str, **options) -> gr.HTML:
@@ -73,12 +75,6 @@ def shelved(one: dict) -> str:
     return tr(f"{red_zh} – {black_zh}，{plies} 着", f"{red_en} – {black_en}, {plies} moves")
 
 
-def given(fen: str) -> str:
-    """The handicap that a game begins with, as the buttons name it; "" without one."""
-    keys = ((f"{SIDES[side]}:{key}", handicap_fen(side, key)) for side in (RED, BLACK) for key in GIFTS)
-    return next((name for name, first in keys if first == fen), "")
-
-
 def contents(table: Table) -> str:
     """The panel's JSON value."""
     game = table.game
@@ -90,7 +86,7 @@ def contents(table: Table) -> str:
              for key, (zh, en) in GIFTS.items()]
     return packed({
         "status": status(table), "over": over, "players": listed(), "gifts": gifts,
-        "given": given(game.fen),
+        "given": HANDICAPS.get(game.fen, ""),
         "seats": dict(zip(SIDES, table.seats, strict=True)), "line": rows, "at": game.at,
         "first": game.position.first_ply, "values": [game.nodes[n].value for n in (0, *line)],
         "can": {"undo": game.at > 0 or game.given_up, "redo": bool(line) and game.at != line[-1],

@@ -1,13 +1,13 @@
 """What people bring, and what they bring by mistake: every case ends in a text or in one sentence."""
 
 import io
-import zipfile
 
 import pytest
 
 from shared.experiment import InputError
 from spaces.long_document import documents
 from spaces.long_document.documents import check_text, read_file
+from tests.spaces.long_document.archives import zip_of
 
 SAID = "第一条 为了保护水源，制定本办法。\n第二条 本办法自公布之日起施行。水源保护区内不得新建排污口，违者处以罚款。"
 TRADITIONAL = "第一條 為了保護水源，制定本辦法。\n第二條 本辦法自公布之日起施行。保護區內不得新建排污口。"
@@ -42,14 +42,6 @@ def docx_of(paragraphs: list[str]) -> bytes:
         document.add_paragraph(paragraph)
     document.add_table(1, 2).rows[0].cells[1].text = "格"
     document.save(out)
-    return out.getvalue()
-
-
-def zip_of(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
     return out.getvalue()
 
 

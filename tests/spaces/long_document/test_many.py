@@ -1,24 +1,15 @@
 """Many documents in one file: bombs are refused, and what is broken harms nobody else."""
 
-import io
 import tracemalloc
-import zipfile
 
 import pytest
 
 from shared.experiment import InputError
 from spaces.long_document import many
 from spaces.long_document.many import open_many, read_many
+from tests.spaces.long_document.archives import zip_of
 
 SAID = "第一条 为了保护水源，制定本办法。\n第二条 本办法自公布之日起施行。"
-
-
-def zip_of(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return out.getvalue()
 
 
 def test_a_zip_bomb_is_refused_before_it_unpacks():
