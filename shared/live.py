@@ -15,6 +15,7 @@ from typing import Any
 
 SLICE = 0.25  # seconds of computing between two pictures: about four a second
 PAUSE = 0.5  # seconds between two reports: a browser on a busy machine cannot draw ten a second, they pile up
+DELIVERY = 2.0  # seconds that a newer run waits for an older one's result to be delivered: it takes some 50 ms
 LONGEST = 1800  # seconds of computing that one run may take
 
 
@@ -125,24 +126,40 @@ class Training(LiveRun):
 
 
 class Latest:
-    """Of one visitor's runs over the same figures the last to begin goes on, older ones end at their next result."""
+    """Of one visitor's runs over the same figures the last to begin goes on, older ones end at their next result.
+
+    A result on its way to the page when a newer run begins is let through first, or it would cover the newer one's.
+    """
 
     def __init__(self):
         self._number = 0
+        self._on_its_way: set[int] = set()  # numbers of the runs whose last result was not yet followed by a next()
+        self._changed = threading.Condition()
 
     def __deepcopy__(self, memo) -> Latest:
         return Latest()  # gradio copies a State's first value for each session
 
-    def only(self, run: Generator, parting: Any = None) -> Iterator:
-        """The results of a run; once another begins, `parting` and no more."""
-        self._number += 1
-        mine = self._number
+    def only(self, run: Generator) -> Iterator:
+        """The results of a run, until another begins."""
+        with self._changed:
+            self._number += 1
+            mine = self._number
+            self._changed.wait_for(lambda: not self._on_its_way, DELIVERY)
+            self._on_its_way.clear()  # whoever was not waited for has gone
         with closing(run):
             for result in run:
-                if self._number != mine:
-                    yield parting
+                with self._changed:
+                    newest = self._number == mine
+                    if newest:
+                        self._on_its_way.add(mine)
+                if not newest:
                     return
-                yield result
+                try:
+                    yield result
+                finally:
+                    with self._changed:
+                        self._on_its_way.discard(mine)
+                        self._changed.notify_all()
 
 
 def watched(work: Callable[[Callable[[float], None]], Any]) -> Iterator[tuple[float, Any]]:

@@ -302,7 +302,7 @@ def latest(function: Callable) -> Callable:
     """A generator function after one more argument, a visitor's `Latest`: a newer run ends the older ones."""
 
     def stream(runs: Latest, *values):
-        # gradio sends a generator's last result once more when it ends: an older run's would cover the newer one's
-        yield from runs.only(function(*values), parting=gr.skip())
+        yield from runs.only(function(*values))
+        yield gr.skip()  # gradio sends the last result once more when a generator ends: it would cover a newer run's
 
     return stream

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from shared.live import LONGEST, Latest, LiveRun, watched
+from shared.live import DELIVERY, LONGEST, Latest, LiveRun, watched
 
 
 class Count(LiveRun):
@@ -98,6 +98,34 @@ def test_watched_work_fails_with_its_own_error():
         list(watched(work))
 
 
+def test_a_result_on_its_way_arrives_before_the_newer_run_begins():
+    latest, said = Latest(), []
+    older = latest.only(iter_of("older", 3))
+    next(older)
+    newer = threading.Thread(target=lambda: said.extend(latest.only(iter_of("newer", 1))))
+    newer.start()
+    newer.join(0.3)
+    assert newer.is_alive() and not said  # waits for the older one's result to be delivered
+    assert list(older) == []
+    newer.join(DELIVERY / 2)
+    assert said == ["newer"]
+
+
+def test_a_run_that_nobody_reads_on_is_waited_for_once():
+    latest = Latest()
+    gone = latest.only(iter_of("gone", 3))
+    next(gone)
+    assert list(latest.only(iter_of("newer", 1))) == ["newer"]
+    began = time.monotonic()
+    assert list(latest.only(iter_of("third", 1))) == ["third"] and list(gone) == []
+    assert time.monotonic() - began < DELIVERY / 2
+
+
+def iter_of(name, times):
+    """A generator of so many results."""
+    yield from [name] * times
+
+
 def test_a_newer_run_ends_the_older_ones():
     ended, latest = [], Latest()
 
@@ -107,9 +135,9 @@ def test_a_newer_run_ends_the_older_ones():
         finally:
             ended.append(name)
 
-    first = latest.only(count("first"), parting="parting")
+    first = latest.only(count("first"))
     assert [next(first), next(first)] == [0, 1]
     second = latest.only(count("second"))
     assert next(second) == 0
-    assert list(first) == ["parting"] and ended == ["first"]
+    assert list(first) == [] and ended == ["first"]
     assert list(second) == list(range(1, 10))

@@ -47,9 +47,9 @@ class Runs(Latest):
     def __deepcopy__(self, memo) -> Runs:
         return Runs()
 
-    def only(self, run: Generator, parting: Any = None) -> Iterator:
+    def only(self, run: Generator) -> Iterator:
         self.begun = True
-        yield from super().only(run, parting)
+        yield from super().only(run)
 
 
 @dataclass
