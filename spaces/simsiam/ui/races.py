@@ -11,7 +11,8 @@ import gradio as gr
 from shared import page as parts
 from shared.experiment import InputError, choice, number
 from shared.i18n import markup, pick, tr
-from shared.page import Page, clicked, guard, knob_value
+from shared.live import Latest
+from shared.page import Page, clicked, guard, halt, knob_value, latest
 from spaces.simsiam import figures
 from spaces.simsiam.duel import Duel
 from spaces.simsiam.races import ENCODER_RATES, PREDICTOR_RATES, optimiser_race, point_of_no_return, rate_map
@@ -57,6 +58,12 @@ def run(*values) -> Iterator[Picture]:
     settings = Race(*(int(v) if isinstance(v, float) else v for v in values))
     yield *empty(settings.kind), figures.rates([]), markup("正在训练，请稍候……", "Training …"), []
     yield from {"return": run_return, "race": run_race, "map": run_map}[settings.kind](settings)
+
+
+def stopped(visitor: Latest) -> str:
+    """End the run; its figures stay."""
+    halt(visitor)
+    return markup("<b>已停止</b>。图上是停下时的结果。", "<b>Stopped.</b> The figures show what there was.")
 
 
 def run_return(race: Race) -> Iterator[Picture]:
@@ -170,7 +177,7 @@ def build(page: Page, tabs: gr.Tabs, target: live.Live) -> None:
 
     quiet = dict(show_progress="hidden", api_visibility="private")
     kind.change(shown, [kind], switched, **quiet)
-    running = start.click(guard(run), order, outputs, concurrency_limit=8, **quiet)
-    stopped = markup("<b>已停止</b>。图上是停下时的结果。", "<b>Stopped.</b> The figures show what there was.")
-    stop.click(lambda: stopped, None, said, cancels=[running], **quiet)
+    visitor = gr.State(Latest())
+    running = start.click(latest(guard(run)), [visitor, *order], outputs, concurrency_limit=8, **quiet)
+    stop.click(stopped, [visitor], said, cancels=[running], **quiet)
     chart.pick(guard(replay), [cells], [tabs, *target.order], **quiet).then(*target.starting, **target.run)
