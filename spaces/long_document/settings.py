@@ -37,7 +37,7 @@ class Read(Example):
 
     model: str = ""
     """A classifier: empty for the embedded default, a folder, or a name on the hub."""
-    task: str = "province"
+    task: str = "genre"
     """One of the model's tasks; an unknown one is answered with the list."""
     readings: tuple[str, ...] = ("512", "sliding", "whole")
     stride: int = 256

@@ -14,13 +14,14 @@ from shared import page as parts
 from shared.accelerator import device, run
 from shared.experiment import InputError, choice
 from shared.i18n import markup, prose, tr
-from shared.page import guard
+from shared.live import Latest
+from shared.page import guard, halt, latest
 from spaces.long_document import figures
 from spaces.long_document.batch import Row, classify, from_csv, to_csv
 from spaces.long_document.many import Named, open_many
 from spaces.long_document.reader import load_named
 from spaces.long_document.settings import READINGS
-from spaces.long_document.ui.read import Bench, lasting, tidy
+from spaces.long_document.ui.document import Bench, lasting, tidy
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 2}
 EVERY = 0.3
@@ -149,8 +150,14 @@ def build(bench: Bench) -> None:
             said = parts.verdict(tr("上传一批文档，再按“开始”。", "Upload documents and press “Start”."))
             saved = gr.HTML()
     results = gr.HTML()
-    working = guard(tidy(work, lambda: [*[gr.skip()] * 3, ""]))
-    runs = start.click(
-        working, [file, earlier, bench.model, bench.task, reading], [results, saved, said, status], **QUIET
-    )
-    stop.click(lambda: tr("已停止；表留着。", "Stopped; the table stays."), None, status, cancels=[runs], **QUIET)
+    works = gr.State(Latest())
+    working = latest(guard(tidy(work, lambda: [*[gr.skip()] * 3, ""])))
+    wanted = [works, file, earlier, bench.model, bench.task, reading]
+    run = start.click(working, wanted, [results, saved, said, status], **QUIET)
+    stop.click(stopped, [works], status, cancels=[run], **QUIET)
+
+
+def stopped(works: Latest) -> str:
+    """End the reading of a batch; its table stays."""
+    halt(works)
+    return tr("已停止；表留着。", "Stopped; the table stays.")

@@ -15,7 +15,7 @@ from shared.accelerator import device, run
 from shared.experiment import InputError, from_values
 from shared.i18n import markup, prose, tr
 from shared.live import Latest
-from shared.page import Page, clicked, guard, latest
+from shared.page import Page, clicked, guard, halt, latest
 from spaces.long_document import figures
 from spaces.long_document.documents import check_text
 from spaces.long_document.evidence import (
@@ -30,7 +30,7 @@ from spaces.long_document.moving import move
 from spaces.long_document.reader import Reader, load_named
 from spaces.long_document.readings import CLOCK, perform_named, pick_task
 from spaces.long_document.settings import LIMITS, Explain
-from spaces.long_document.ui.read import Bench, Document, lasting, make, tidy
+from spaces.long_document.ui.document import Bench, Document, lasting, make, tidy
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
 EVERY = 0.2
@@ -271,7 +271,7 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
     text.pick(guard(chosen), [bench.document], passage, **QUIET)
     sliding = latest(guard(tidy(slide, lambda: [gr.skip(), ""])))
     running.append(go.click(sliding, [moves, *who, passage, *order], [moving, moving_status], **QUIET))
-    stop.click(lambda: [tr("已停止。", "Stopped."), ""], None, [status, moving_status], cancels=running, **QUIET)
+    stop.click(lambda *begun: [halt(*begun), ""], [finds, moves], [status, moving_status], cancels=running, **QUIET)
 
 
 def _made(values: tuple) -> Iterator[list]:

@@ -16,7 +16,7 @@ from shared.accelerator import device, run
 from shared.experiment import InputError, choice
 from shared.i18n import markup, prose, tr
 from shared.live import Latest
-from shared.page import guard, latest
+from shared.page import guard, halt, latest
 from spaces.long_document import figures
 from spaces.long_document.generator import EVIDENCE, compose
 from spaces.long_document.head import FEWEST, MOST, check_labelled, features, fit, save_head
@@ -24,7 +24,7 @@ from spaces.long_document.many import Named, read_many
 from spaces.long_document.reader import load_named
 from spaces.long_document.readings import CLOCK
 from spaces.long_document.settings import Example
-from spaces.long_document.ui.read import Bench, lasting, tidy
+from spaces.long_document.ui.document import Bench, lasting, tidy
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 2}
 LENGTHS = ("512", "2048", "8192", "32768")
@@ -126,4 +126,4 @@ def build(bench: Bench) -> None:
     training = (training, [trainings, file, bench.model, length], [chart, said, status, download])
     runs = [start.click(*training, **QUIET)]
     runs.append(sample.click(guard(example), None, [file, status], **QUIET).success(*training, **QUIET))
-    stop.click(lambda: tr("已停止。", "Stopped."), None, status, cancels=runs, **QUIET)
+    stop.click(halt, [trainings], status, cancels=runs, **QUIET)

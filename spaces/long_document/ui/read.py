@@ -1,42 +1,49 @@
-"""Read anything: a document comes in, its tokens are counted, and five readings answer side by side."""
+"""Read anything: up to five readings of a document answer side by side."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import html
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 
 import gradio as gr
 
 from shared import page as parts
-from shared.experiment import InputError, from_values
+from shared.experiment import from_values
 from shared.i18n import markup, pick, prose, tr
 from shared.live import Latest
-from shared.page import Page, guard, knob_value, latest
+from shared.page import Page, guard, halt, knob_value, latest
 from spaces.long_document import figures
-from spaces.long_document.documents import MOST_BYTES, check_text, read_file
+from spaces.long_document.documents import check_text
 from spaces.long_document.generator import EVIDENCE, compose
-from spaces.long_document.reader import Reader, load_named, trained
+from spaces.long_document.reader import load_named
 from spaces.long_document.readings import CLOCK, Reading, fine_tuned, perform_named
 from spaces.long_document.settings import LIMITS, READINGS, Example, Read
+from spaces.long_document.ui.document import (
+    COMPOSED,
+    START,
+    TASKS,
+    Bench,
+    Document,
+    bring,
+    choices,
+    count,
+    lasting,
+    make,
+    pasted,
+    restored,
+    tidy,
+)
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
 EVERY = 0.2  # seconds between two pictures
-SHOWN = 20_000  # characters in the box; the whole is kept beside it
-TASKS = [(tr("法规出自哪里（7 地）", "province of a regulation (7)"), "province"),
-         (tr("古文属于哪类（12 类）", "genre of a classical text (12)"), "genre")]  # fmt: skip
-OTHERS = tr("这个模型的标签", "this model's labels")
 TRY = [  # label, what the example is
     (tr("一回书：4,096 词元", "a chapter: 4,096 tokens"), {"tokens": 4096}),
     (tr("证据藏在开头", "evidence at the beginning"), {"tokens": 8192, "place": 0.0}),
     (tr("证据藏在末尾", "evidence at the end"), {"tokens": 8192, "place": 100.0}),
     (tr("一整本书：262,144 词元", "a whole book: 262,144 tokens"), {"tokens": 262_144}),
 ]
-COMPOSED = tr("写出来的书", "a composed book")
 FORMATS = [".txt", ".md", ".html", ".htm", ".pdf", ".docx"]
 EXPLANATION = prose(
     r"""**怎么做到的。** 训练过的位置只有 $p_1\dots p_n$，$n=512$。令 $u=(p-\alpha p_1)/(1-\alpha)$，
@@ -62,135 +69,7 @@ softmax: without fine-tuning they misread, and the table shows by how much.
 masked), and the genre of a classical text. Any other text gets one of these labels too. Nothing here is legal or
 medical advice.""",
 )
-START = tr(
-    "按“读”读这一篇；或者先粘贴、上传你自己的，点上面的例子也行。",
-    "Press “Read” to read this text; or first paste or upload your own, or take an example above.",
-)
-
-
-@dataclass(frozen=True)
-class Document:
-    """What a visitor brought."""
-
-    text: str = ""
-    name: str = ""
-    evidence: tuple[int, int] | None = None
-    """Where a generated book hides its passage, characters."""
-
-    def __deepcopy__(self, memo) -> Document:
-        return self
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What the other views need of this one: the document and the model that reads it."""
-
-    document: gr.State
-    box: gr.Textbox
-    """Shows the document, or the beginning of a long one."""
-    model: gr.Textbox
-    task: gr.Radio
-    label: gr.State
-    """(document, model, task, label): what the last whole reading said of what; () before it."""
-
-
-def tidy(function: Callable[..., Iterator[list]], empty: Callable[[], list]) -> Callable[..., Iterator[list]]:
-    """The generator function, its outputs set to `empty()` before an InputError: no bar is left standing."""
-
-    @functools.wraps(function)
-    def stream(*values):
-        try:
-            yield from function(*values)
-        except InputError:
-            yield empty()
-            raise
-
-    return stream
-
-
-def bring(path: str | None) -> list:
-    """A file becomes the document."""
-    if not path:
-        return [gr.skip()] * 2
-    file = Path(path)
-    if file.stat().st_size > MOST_BYTES:
-        raise InputError(file.name, "超过 20 MB。", "is larger than 20 MB.")
-    document = Document(read_file(file.name, file.read_bytes()), file.name)
-    return [document, shown(document)]
-
-
-def shown(document: Document) -> dict:
-    """What the box shows of a document: all, or the beginning of a book."""
-    return gr.update(value=preview(document), interactive=len(document.text) <= SHOWN)
-
-
-def preview(document: Document) -> str:
-    """The text, or its beginning."""
-    return document.text if len(document.text) <= SHOWN else document.text[:SHOWN] + "……"
-
-
-def pasted(text: str, document: Document) -> Document:
-    """What is in the box is the document, unless the box shows the beginning of a longer one."""
-    return document if text in (preview(document), document.text) else Document(text or "")
-
-
-def make(tokens: float, place: float, genre: str, seed: float) -> Iterator[list]:
-    """A generated book becomes the document: (document, box, status)."""
-    example = Example(tokens, place, genre, seed)
-    yield [gr.skip(), gr.skip(), tr(f"正在写 {example.tokens:,} 个词元……", f"writing {example.tokens:,} tokens…")]
-    reader = load_named()
-    text, where = compose(lambda part: len(reader.tokenizer(part, verbose=False).input_ids), example)
-    document = Document(text, COMPOSED, where)
-    yield [document, shown(document), ""]
-
-
-def restored(model: str, *maker) -> Iterator[list]:
-    """What a link wants: (tasks of another model, document, box, status); its book, unless it is the default."""
-    foreign = bool(model) and not set(load_named(model).tasks) <= {task for _, task in TASKS}
-    tasks = choices(model) if foreign else gr.skip()
-    yield [tasks, *[gr.skip()] * 3]
-    if from_values(Example, maker) != Example():
-        for made in make(*maker):
-            yield [tasks, *made]
-
-
-def count(document: Document, *values) -> Iterator[str]:
-    """Tokens and, once a short reading has been timed, the seconds of each chosen reading."""
-    if not document.text.strip():
-        yield START
-        return
-    settings = from_values(Read, values)
-    reader = load_named(settings.model)
-    check_text(document.text)
-    tokens = reader.tokens(document.text).shape[1]
-    yield told(document, reader, tokens, None)
-    yield told(document, reader, tokens, [CLOCK.seconds(reader, r, tokens, settings.stride) for r in settings.readings])
-
-
-def told(document: Document, reader: Reader, tokens: int, seconds: list[float] | None) -> str:
-    """The sentence about a document that is not read yet."""
-    known = trained(reader)
-    seen = min(1.0, known / tokens)
-    names = [f"<b>{html.escape(pick(document.name, x))}</b> · " if document.name else "" for x in ("zh", "en")]
-    zh = f"{names[0]}{len(document.text):,} 字 = <b>{tokens:,}</b> 个词元；前 {known} 个只占 {seen:.1%}。"
-    en = f"{names[1]}{len(document.text):,} characters = <b>{tokens:,}</b> tokens; the first {known} are {seen:.1%}."
-    if seconds is not None:
-        total = lasting(sum(seconds))
-        zh, en = f"{zh}所选读法共约 {total[0]}。", f"{en} The chosen readings take about {total[1]}."
-    if tokens > reader.capacity:
-        zh += f"超过 {reader.capacity:,}，不能整篇读，只能截断或滑动窗口。"
-        en += f" More than {reader.capacity:,} cannot be read at once: cut it or slide a window."
-    return markup(zh, en)
-
-
-def lasting(seconds: float) -> tuple[str, str]:
-    """Seconds in words, Chinese and English."""
-    if seconds < 90:
-        value = f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}"
-        return f"{value} 秒", f"{value} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} 分钟", f"{seconds / 60:.0f} minutes"
-    return f"{seconds / 3600:.1f} 小时", f"{seconds / 3600:.1f} hours"
+ASK = tr("各种读法会给出同一个标签吗？", "Will the readings give the same label?")
 
 
 def answer(document: Document, *values) -> Iterator[list]:
@@ -244,7 +123,7 @@ def pictures(readings: list[Reading]) -> list:
 def verdict(readings: list[Reading]) -> str:
     """What the readings agree on."""
     if not readings:
-        return START
+        return ASK
     labels = {r.label for r in readings}
     last = next((r for r in readings if r.name == "whole"), readings[-1])
     label = html.escape(last.label)
@@ -276,15 +155,9 @@ def table(readings: list[Reading]) -> str:
     return f'<div class="kx-scroll"><table class="kx-table kx-columns"><tr>{head}</tr>{rows}</table></div>'
 
 
-def choices(model: str) -> dict:
-    """The tasks of another model."""
-    reader = load_named(model)
-    named = [(next((text for text, name in TASKS if name == task), OTHERS), task) for task in reader.tasks]
-    return gr.update(choices=named, value=named[0][1])
-
-
-def stopped() -> str:
-    """What is read so far stays."""
+def stopped(runs: Latest) -> str:
+    """End the readings; what is read so far stays."""
+    halt(runs)
     return tr("已停止；读完的和读到一半的都留着。", "Stopped; what was read stays.")
 
 
@@ -323,7 +196,7 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
             knobs["readings"] = gr.CheckboxGroup(options, value=list(default.readings), label=tr("读法", "readings"))
         with gr.Column(scale=1, min_width=300):
             chart = parts.figure(figures.readings_figure([]))
-            said = parts.verdict(START)
+            said = parts.verdict(ASK)
             results = gr.HTML()
             with gr.Row(elem_classes="kx-controls"):
                 status = parts.status()
@@ -372,7 +245,7 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
     answering = latest(guard(tidy(answer, lambda: [gr.skip(), gr.skip(), gr.skip(), "", gr.skip()])))
     reading = typed.then(answering, [answers, document, *order], outputs, **QUIET)
     start.click(None, order, None, js=view.keep)
-    stop.click(stopped, None, status, cancels=[reading, asks], **QUIET)
+    stop.click(stopped, [answers], status, cancels=[reading, asks], **QUIET)
     clear.click(
         lambda: [Document(), gr.update(value="", interactive=True), START, *pictures([]), "", ()],
         None,
