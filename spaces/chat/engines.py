@@ -19,6 +19,7 @@ from shared.experiment import InputError, choice
 from spaces.chat.batching import Batch
 from spaces.chat.decode import Decoder, Engine, readable, shared_prefix
 from spaces.chat.int8 import Int8Decoder
+from spaces.chat.ngrams import NGrams, WithCounts
 from spaces.chat.stream import Tokenizer
 from spaces.chat.tokenizer import FILE_NAMES, CpmTokenizer
 
@@ -122,15 +123,18 @@ class Speaker:
         return Batch(self.engine)
 
     @classmethod
-    def of(cls, loaded: Any, precision: str = "full") -> Speaker:
-        """The speaker of a `shared.models.Loaded`, made once for all visitors."""
+    def of(cls, loaded: Any, precision: str = "full", counted: bool = True) -> Speaker:
+        """The speaker of a `shared.models.Loaded`, made once for all visitors; counted: with ngrams.py's, if any."""
         choice("precision", precision, PRECISIONS)
         with _lock:
             made = loaded.model.__dict__.setdefault("_speakers", {})  # they go when the model goes
-            if precision not in made:
+            if (precision, counted) not in made:
                 tokenizer, start = _tokenizer(loaded)
-                made[precision] = cls(_engine(loaded.model, precision), tokenizer, start)
-            return made[precision]
+                engine = _engine(loaded.model, precision)
+                if counted and (ngrams := _ngrams(loaded)):
+                    engine = WithCounts(engine, ngrams)
+                made[precision, counted] = cls(engine, tokenizer, start)
+            return made[precision, counted]
 
 
 _lock = threading.Lock()
@@ -143,6 +147,14 @@ def _engine(model: torch.nn.Module, precision: str) -> Engine:
     if not readable(model):
         return Foreign(model)
     return Int8Decoder(model) if precision == "int8" else Decoder(model)
+
+
+def _ngrams(loaded: Any) -> NGrams | None:
+    """The counts beside a network, one for all its engines."""
+    kept = loaded.model.__dict__
+    if "_ngrams" not in kept:
+        kept["_ngrams"] = NGrams.beside(loaded.folder) if readable(loaded.model) else None
+    return kept["_ngrams"]
 
 
 def _tokenizer(loaded: Any) -> tuple[Tokenizer, tuple[int, ...]]:

@@ -1,5 +1,6 @@
 """Bits per character of a model on texts: `python -m spaces.chat.evaluate TEXTS.jsonl.xz` prints one JSON line.
 
+With the counts beside the network (ngrams.py) where its folder has them; --network-alone leaves them out.
 −log2 p of each text in its one canonical segmentation, given an <eod> before it and nothing else; every character is
 counted once, a rare one at the price of its bytes. A text longer than the context is read through windows that advance
 by half a context, so that every token but the first ones is predicted from at least half a context.
@@ -23,8 +24,10 @@ from transformers import GPT2LMHeadModel
 from shared.experiment import InputError
 from shared.jsonl import read_rows
 from spaces.chat.model import WEIGHTS, hidden_states, load
+from spaces.chat.ngrams import NGrams
 
 BATCH_TOKENS = 16_384  # on a GPU four times as many
+ROWS = 4096  # predictions at a time: (4096, V) float32 is 131 MB, not gigabytes
 
 
 def windows(length: int, context: int) -> Iterator[tuple[int, int, int]]:
@@ -41,7 +44,9 @@ def windows(length: int, context: int) -> Iterator[tuple[int, int, int]]:
 
 
 @torch.inference_mode()
-def nats(model: GPT2LMHeadModel, rows: Sequence[Sequence[int]], eod: int, report=None) -> np.ndarray:
+def nats(
+    model: GPT2LMHeadModel, rows: Sequence[Sequence[int]], eod: int, report=None, ngrams: NGrams | None = None
+) -> np.ndarray:
     """−ln p of each row of ids (without its <eod>), (rows,) float64; report gets (windows done, windows)."""
     device, context = model.device, model.config.n_positions
     sequences = [torch.tensor([eod, *row]) for row in rows]
@@ -54,7 +59,7 @@ def nats(model: GPT2LMHeadModel, rows: Sequence[Sequence[int]], eod: int, report
         while done + size < len(jobs) and (size + 1) * (jobs[done + size][2] - jobs[done + size][1]) <= room:
             size += 1
         batch = jobs[done : done + size]
-        for (i, *_), value in zip(batch, _window_nats(model, sequences, batch, device), strict=True):
+        for (i, *_), value in zip(batch, _window_nats(model, sequences, batch, ngrams), strict=True):
             total[i] += value
         done += len(batch)
         if report:
@@ -62,24 +67,30 @@ def nats(model: GPT2LMHeadModel, rows: Sequence[Sequence[int]], eod: int, report
     return total
 
 
-def _window_nats(model: GPT2LMHeadModel, sequences: list[torch.Tensor], batch: list, device) -> list[float]:
+def _window_nats(model: GPT2LMHeadModel, sequences: list, batch: list, ngrams: NGrams | None) -> list[float]:
     """Sum of −ln p over the counted predictions of each window; padding stands at the end, where nothing sees it."""
     length = max(end - start for _, start, end, _ in batch)
     ids = torch.zeros(len(batch), length, dtype=torch.long)
     targets = torch.full((len(batch), length), -100)
+    texts: list[list[int]] = []  # of each prediction, in order, the tokens before it that the counts look at
     for row, (i, start, end, scored) in enumerate(batch):
         ids[row, : end - start] = sequences[i][start:end]
         targets[row, end - start - scored : end - start] = sequences[i][end - scored + 1 : end + 1]
-    states = hidden_states(model, ids.to(device))
-    targets = targets.to(device)
+        if ngrams:
+            before = sequences[i].tolist()
+            texts += [before[max(0, at - ngrams.order) : at] for at in range(end - scored + 1, end + 1)]
+    states, targets = hidden_states(model, ids.to(model.device)), targets.to(model.device)
     keep = targets != -100
-    losses = torch.zeros(keep.shape, device=device)
-    # 4,096 predictions at a time: (4096, V) float32 is 131 MB, not gigabytes
-    flat, wanted = states[keep], targets[keep]
-    losses[keep] = torch.cat([
-        F.cross_entropy(model.lm_head(part).float(), want, reduction="none")
-        for part, want in zip(flat.split(4096), wanted.split(4096), strict=True)
-    ])  # fmt: skip
+    losses = torch.zeros(keep.shape, device=model.device)
+    flat, wanted, found = states[keep], targets[keep], []
+    for at in range(0, len(flat), ROWS):
+        part = slice(at, at + ROWS)
+        logits = model.lm_head(flat[part]).float()
+        if ngrams:
+            found.append(ngrams.nats(logits, wanted[part], texts[part]))
+        else:
+            found.append(F.cross_entropy(logits, wanted[part], reduction="none"))
+    losses[keep] = torch.cat(found)
     return losses.double().sum(1).tolist()
 
 
@@ -99,14 +110,14 @@ def read(path: Path, limit: int | None) -> list[str]:
     return texts
 
 
-def measure(model: GPT2LMHeadModel, tokenizer, texts: list[str]) -> dict:
+def measure(model: GPT2LMHeadModel, tokenizer, texts: list[str], ngrams: NGrams | None = None) -> dict:
     """bits_per_character, characters, and what is behind them."""
     rows = []
     for number, text in enumerate(texts, 1):
         rows.append(tokenizer.encode(text))
         if number % 1000 == 0:
             print(f"encoded {number} of {len(texts)}", file=sys.stderr)
-    bits = nats(model, rows, tokenizer.eod_id, _progress) / math.log(2)
+    bits = nats(model, rows, tokenizer.eod_id, _progress, ngrams) / math.log(2)
     characters = np.array([len(text) for text in texts])
     return {
         "bits_per_character": round(float(bits.sum() / characters.sum()), 4),
@@ -126,14 +137,16 @@ def main() -> None:
     parser.add_argument("texts", type=Path, metavar="TEXTS.jsonl.xz")
     parser.add_argument("--model", type=Path, default=WEIGHTS)
     parser.add_argument("--limit", type=int, help="read only the first so many texts")
+    parser.add_argument("--network-alone", action="store_true", help="without the counts beside it")
     args = parser.parse_args()
     try:
         texts = read(args.texts, args.limit)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         model, tokenizer = load(args.model, device)
+        ngrams = None if args.network_alone else NGrams.beside(args.model)
     except InputError as error:
         sys.exit(str(error))
-    print(json.dumps(measure(model, tokenizer, texts)))
+    print(json.dumps(measure(model, tokenizer, texts, ngrams)))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from spaces.chat.sampling import Sampling
 from spaces.chat.server import Server, ServerReply
 from spaces.chat.stream import Tokenizer
 
-SERVER, DEFAULT = "server", "default"
+SERVER, DEFAULT, NETWORK = "server", "default", "network"  # NETWORK: the default without its counts
 FRAMES = 15  # a second, as a page can draw them
 
 
@@ -56,9 +56,7 @@ class Voice(Protocol):
 
     def read(self, text: str, room: int) -> Prompt: ...
 
-    def go_on(
-        self, ids: Sequence[int], sampling: Sampling, tokenizer: Tokenizer | None = None
-    ) -> Iterator[Reply]: ...
+    def go_on(self, ids: Sequence[int], sampling: Sampling, tokenizer: Tokenizer | None = None) -> Iterator[Reply]: ...
 
     def talk(self, turns: Sequence[Turn], sampling: Sampling, form: str = "text") -> Iterator[Answering]: ...
 
@@ -80,11 +78,16 @@ def find(model: str, precision: str = "full", report: models.Progress | None = N
 
 def speaker(model: str, precision: str = "full") -> Speaker:
     """The speaker of a model on the device of this call."""
-    loaded = models.load(model, embedded=WEIGHTS)
+    loaded = models.load(_shelf(model), embedded=WEIGHTS)
     if loaded.model.device.type != accelerator.device().type:  # ZeroGPU: weights wait on the CPU, this fork has a GPU
         loaded.model.to(accelerator.device())
         loaded.model.__dict__.pop("_speakers", None)
-    return Speaker.of(loaded, precision)
+    return Speaker.of(loaded, precision, counted=model != NETWORK)
+
+
+def _shelf(model: str) -> str:
+    """Its name for shared.models."""
+    return "" if model == NETWORK else model
 
 
 def _by_batch(function):
@@ -108,8 +111,8 @@ class Local:
 
     def __init__(self, name: str, precision: str = "full", report: models.Progress | None = None):
         self.name, self.precision = name, precision
-        loaded = models.load(name, embedded=WEIGHTS, progress=report)
-        one = Speaker.of(loaded, precision)
+        loaded = models.load(_shelf(name), embedded=WEIGHTS, progress=report)
+        one = Speaker.of(loaded, precision, counted=name != NETWORK)
         self.tokenizer, self.start, self._engine, self._bytes = one.tokenizer, one.start, one.engine, loaded.bytes
         self._one = one
         self.label = label(loaded, precision)
