@@ -40,9 +40,9 @@ def test_probabilities_sum_to_one_and_follow_the_counts(text):
     for ids in ([EOD], [3], [3, 4], [1, 3, 4], [7, 7, 7], [], [2, 9, 3, 4]):
         p, known = made.probabilities(ids)
         assert p.min() > 0 and p.sum() == pytest.approx(1, abs=1e-5) and known <= min(len(ids), 4)
-    p, known = made.probabilities([5, 3, 4])
-    assert known == 3 and p.argmax() == 5 and p[5] > 0.9
-    assert made.chance([5, 3, 4], 5) == (pytest.approx(p[5]), 3)
+    p, known = made.probabilities([4, 5, 3, 4])
+    assert known == 4 and p.argmax() == 5 and p[5] > 0.9
+    assert made.chance([4, 5, 3, 4], 5) == (pytest.approx(p[5]), 4)
 
 
 def test_shares_are_discounted_relative_frequencies(text):
