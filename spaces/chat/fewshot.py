@@ -11,10 +11,11 @@ import argparse
 import hashlib
 import json
 import random
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
+from shared.experiment import InputError
 from spaces.chat.tasks import IN_PROMPT, KNOWN, Pair
 
 # How a shot is written. Those first in the list are drawn more often.
@@ -122,30 +123,41 @@ def questions(task: str, number: int, seed: int = 0) -> Iterator[Question]:
         yield Question(task, text, a + after.rstrip("\n"))
 
 
-def measure(model, tokenizer, number: int, seed: int = 0) -> dict:
-    """Exact matches by task and on average for the two kinds of task; greedy, up to the end of the line."""
-    from spaces.chat.model import complete_lines
-
+def measure(ask: Callable[[str], str], number: int, seed: int = 0) -> dict:
+    """Exact matches by task and on average for the two kinds of task; ask gives the line that follows a prompt."""
     rates = {}
     for task in sorted(IN_PROMPT | KNOWN):
         asked = list(questions(task, number, seed))
-        said = complete_lines(model, tokenizer, [question.prompt for question in asked])
-        rates[task] = sum(s.strip() == q.answer.strip() for s, q in zip(said, asked, strict=True)) / len(asked)
+        rates[task] = sum(ask(q.prompt).strip() == q.answer.strip() for q in asked) / len(asked)
     kinds = {"in_prompt": IN_PROMPT, "known": KNOWN}
     means = {kind: round(sum(rates[t] for t in tasks) / len(tasks), 4) for kind, tasks in kinds.items()}
     return means | {"tasks": {task: round(rate, 3) for task, rate in rates.items()}, "questions_per_task": number}
 
 
-def main() -> None:
-    from spaces.chat.model import WEIGHTS as DEFAULT
-    from spaces.chat.model import load
+def line_of(model: str) -> Callable[[str], str]:
+    """What a model says greedily after a prompt, up to the end of the line and 32 tokens."""
+    from spaces.chat.answer import answer  # the training data needs this module without an engine
+    from spaces.chat.sampling import Sampling
+    from spaces.chat.voices import speaker
 
+    one, greedy = speaker(model), Sampling(temperature=0.0, max_new_tokens=32, stop=("\n",))
+
+    def ask(prompt: str) -> str:
+        *_, last = answer(one, prompt, greedy)
+        return last.text
+
+    return ask
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=DEFAULT)
+    parser.add_argument("--model", default="", help="as in the tab: empty for the default, a folder, a hub name")
     parser.add_argument("--number", type=int, default=50, help="questions a task")
     args = parser.parse_args()
-    model, tokenizer = load(args.model)
-    print(json.dumps(measure(model, tokenizer, args.number), ensure_ascii=False))
+    try:
+        print(json.dumps(measure(line_of(args.model), args.number), ensure_ascii=False))
+    except InputError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, StoppingCriteria
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from shared.attention import register
 from shared.experiment import InputError
@@ -61,33 +61,3 @@ def hidden_states(model: GPT2LMHeadModel, ids: torch.Tensor) -> torch.Tensor:
         out = layer(x, attention_mask=mask)
         x = out[0] if isinstance(out, tuple) else out  # a tuple in some versions of transformers
     return body.ln_f(x)
-
-
-class EveryLineEnded(StoppingCriteria):
-    """Stops a row once it has said a line break."""
-
-    def __init__(self, newline_ids: frozenset[int], prompt_length: int):
-        self.newline_ids, self.prompt_length = torch.tensor(sorted(newline_ids)), prompt_length
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_) -> torch.Tensor:
-        return torch.isin(input_ids[:, self.prompt_length :], self.newline_ids.to(input_ids.device)).any(1)
-
-
-@torch.inference_mode()
-def complete_lines(
-    model: GPT2LMHeadModel, tokenizer: CpmTokenizer, prompts: list[str], max_new_tokens: int = 32, batch: int = 25
-) -> list[str]:
-    """What the model says greedily after each prompt, up to the end of the line; of a long prompt the end is read."""
-    room = model.config.n_positions - max_new_tokens - 1
-    said = []
-    for i in range(0, len(prompts), batch):
-        rows = [[tokenizer.eod_id, *tokenizer.encode(prompt)[-room:]] for prompt in prompts[i : i + batch]]
-        length = max(map(len, rows))
-        ids = torch.tensor([[tokenizer.pad_id] * (length - len(row)) + row for row in rows], device=model.device)
-        mask = torch.tensor([[0] * (length - len(row)) + [1] * len(row) for row in rows], device=model.device)
-        out = model.generate(
-            ids, attention_mask=mask, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_id,
-            stopping_criteria=[EveryLineEnded(tokenizer.newline_ids, length)],
-        )  # fmt: skip
-        said += [tokenizer.decode(row).split("\n")[0] for row in out[:, length:].tolist()]
-    return said

@@ -28,8 +28,9 @@ from shared.accelerator import autocast_dtype, clock, keep_memory
 from spaces.chat.batches import COPIES, Batches, shuffled
 from spaces.chat.data import load, question_form, starts
 from spaces.chat.evaluate import nats
-from spaces.chat.model import SIZES, configuration, hidden_states
+from spaces.chat.model import SIZES, WEIGHTS, configuration, hidden_states
 from spaces.chat.optim import optimisers
+from spaces.chat.tokenizer import CpmTokenizer
 
 WARMUP, LEVEL = 0.02, 0.30  # shares of the run: the rate rises until the first and falls from the second
 # Bits per character to reach, by source: 0.8 or 0.9 of an order-8 PPMd's.
@@ -197,12 +198,13 @@ class Run:
         return int(sum(table[row].sum() for row in rows))
 
     def save(self) -> None:
-        """Weights in bfloat16 to OUT: four shards, their index and two configurations."""
+        """Weights in bfloat16 to OUT, in shards, with their configurations and the tokeniser."""
         if not self.accelerator.is_main_process:
             return
         state = {name: p.detach().to("cpu", torch.bfloat16) for name, p in self.model.state_dict().items()}
         state.pop("lm_head.weight")  # tied to the word embedding
         self.model.save_pretrained(self.plan.out, state_dict=state, max_shard_size="16MB")
+        CpmTokenizer(WEIGHTS).save(self.plan.out)
 
     def checkpoint(self) -> None:
         """All that resuming needs, in one file that is replaced as a whole."""

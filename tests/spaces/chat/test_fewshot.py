@@ -1,13 +1,17 @@
 """Questions are unseen in training, prompts end where the answer begins, exact matches are counted line by line."""
 
+import itertools
 import random
 import re
 
 import pytest
+import torch
 
-from spaces.chat import fewshot, model
-from spaces.chat.fewshot import FORMS, OWN_FORMS, WEIGHTS, measure, prompts, questions, unseen
+from spaces.chat import fewshot
+from spaces.chat.fewshot import FORMS, OWN_FORMS, WEIGHTS, line_of, measure, prompts, questions, unseen
+from spaces.chat.model import load
 from spaces.chat.tasks import IN_PROMPT, KNOWN
+from tests.spaces.chat.tiny import tiny
 
 
 @pytest.fixture
@@ -80,12 +84,18 @@ def test_every_form_has_one_question_and_one_answer_and_ends_a_line():
     assert set(OWN_FORMS) <= names and set(WEIGHTS) <= names
 
 
-def test_exact_matches_are_counted_by_kind(monkeypatch):
+def test_exact_matches_are_counted_by_kind():
     answers = {q.prompt: q.answer for task in IN_PROMPT | KNOWN for q in questions(task, 4)}
-
-    def say(model, tokenizer, asked):
-        return [f" {answers[prompt]} " if i % 2 else "wrong" for i, prompt in enumerate(asked)]
-
-    monkeypatch.setattr(model, "complete_lines", say)
-    result = measure(None, None, 4)
+    turns = itertools.count()
+    result = measure(lambda prompt: f" {answers[prompt]} " if next(turns) % 2 else "wrong", 4)
     assert result["in_prompt"] == result["known"] == 0.5 and set(result["tasks"]) == set(IN_PROMPT | KNOWN)
+
+
+def test_the_line_that_follows_is_greedy_and_ends_where_the_line_does(tmp_path):
+    folder = tiny(tmp_path)
+    network, tokenizer = load(folder)
+    ids = [tokenizer.eod_id, *tokenizer.encode("美国 华盛顿\n法国")]
+    begin = len(ids)
+    for _ in range(32):
+        ids.append(int(network(torch.tensor([ids])).logits[0, -1].argmax()))
+    assert line_of(folder)("美国 华盛顿\n法国") == tokenizer.decode(ids[begin:]).split("\n")[0]
