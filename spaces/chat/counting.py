@@ -96,7 +96,7 @@ def evidence(model: GPT2LMHeadModel, ngrams: NGrams, rows: Iterable[Sequence[int
         ids = [eod, *map(int, row[: model.config.n_positions - 1])]
         states = hidden_states(model, torch.tensor([ids[:-1]], device=model.device))
         logs = model.lm_head(states)[0].float().log_softmax(-1).cpu()  # (L, V)
-        chances = [ngrams.chance(ids[max(0, i - ngrams.order) : i], ids[i]) for i in range(1, len(ids))]
+        chances = [ngrams.chance(ids[max(0, i - ngrams.reach) : i], ids[i]) for i in range(1, len(ids))]
         counts, known = map(np.array, zip(*chances, strict=True))
         found[0].append(known * (len(SURENESS) + 1) + sureness(logs).numpy())
         found[1].append(logs[torch.arange(len(logs)), torch.tensor(ids[1:])].exp().double().numpy())

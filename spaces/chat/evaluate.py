@@ -78,7 +78,7 @@ def _window_nats(model: GPT2LMHeadModel, sequences: list, batch: list, ngrams: N
         targets[row, end - start - scored : end - start] = sequences[i][end - scored + 1 : end + 1]
         if ngrams:
             before = sequences[i].tolist()
-            texts += [before[max(0, at - ngrams.order) : at] for at in range(end - scored + 1, end + 1)]
+            texts += [before[max(0, at - ngrams.reach) : at] for at in range(end - scored + 1, end + 1)]
     states, targets = hidden_states(model, ids.to(model.device)), targets.to(model.device)
     keep = targets != -100
     losses = torch.zeros(keep.shape, device=model.device)

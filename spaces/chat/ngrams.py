@@ -66,7 +66,7 @@ class NGrams:
         self._scale = np.exp(-STEP * np.arange(256)).astype(np.float32)
 
     @property
-    def order(self) -> int:
+    def reach(self) -> int:
         """Tokens of context that it looks at."""
         return len(self.levels)
 

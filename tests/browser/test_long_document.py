@@ -1,4 +1,4 @@
-"""The long document tab in real Chromium; it needs the embedded weights."""
+"""The long document tab in real Chromium; it comes with its weights."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ import app
 from spaces.long_document.generator import EVIDENCE, compose
 from spaces.long_document.settings import Example
 
-WEIGHTS = Path(app.__file__).parent / "spaces" / "long_document" / "weights" / "config.json"
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(300),
     pytest.mark.skipif("long_document" not in app.SLUGS, reason="the page has no long document tab yet"),
-    pytest.mark.skipif(not WEIGHTS.is_file(), reason="the embedded weights are not trained yet"),
 ]
 READ, EVIDENCE_VIEW, POSITIONS = (f"?tab=long_document&view={view}" for view in ("read", "evidence", "positions"))
 LAW = "第一条 为了保护水源，根据有关法律，制定本条例。\n" * 12
