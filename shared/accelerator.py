@@ -238,6 +238,13 @@ def keep_memory() -> None:
             mallopt(option, size)
 
 
+def return_memory() -> None:
+    """Let glibc hand back what is freed: a thread's share of it stays else, and counts as used."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other systems have none
+    if trim:
+        trim(0)
+
+
 def memory() -> int:
     """Bytes of memory where weights wait: the GPU's, else the machine's or, where less, the container's."""
     if home().type == "cuda":

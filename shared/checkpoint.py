@@ -101,7 +101,7 @@ def bytes_needed(folder: Path, dtype: torch.dtype) -> int:
     InputError where config.json, weights or shards are missing, a file is damaged, or weights are pickles.
     """
     _config(folder)
-    return sum(_tensor_bytes(file, dtype) for file in _weights(folder))
+    return sum(_tensor_bytes(file, dtype) for file in weight_files(folder))
 
 
 def _config(folder: Path) -> None:
@@ -121,7 +121,7 @@ def _config(folder: Path) -> None:
         raise refusal("config.json 指向别的权重文件。", "has a config.json that names other weights.")
 
 
-def _weights(folder: Path) -> list[Path]:
+def weight_files(folder: Path) -> list[Path]:
     """model.safetensors, or the shards of its index."""
     if (folder / "model.safetensors").is_file():
         return [folder / "model.safetensors"]
@@ -167,11 +167,13 @@ def _item_bytes(stored: str, dtype: torch.dtype) -> int:
     return 1 if stored == "BOOL" else int(re.sub(r"\D", "", stored)) // 8  # I64, U8
 
 
-def too_big(name: str, needed: int, most: int) -> InputError:
+class TooBig(InputError):
     """The refusal of a model that could not be held even alone; bytes."""
-    sizes = f"{needed / 1e9:.2f} GB > {most / 1e9:.2f} GB"
-    zh, en = f"{name} 太大（{sizes}，上限见 MODELS_MEMORY）。", f"{name} is too big ({sizes}; MODELS_MEMORY)."
-    return refusal(zh, en)
+
+    def __init__(self, name: str, needed: int, most: int):
+        sizes = f"{needed / 1e9:.2f} GB > {most / 1e9:.2f} GB"
+        zh, en = f"{name} 太大（{sizes}，上限见 MODELS_MEMORY）。", f"{name} is too big ({sizes}; MODELS_MEMORY)."
+        super().__init__("model", zh, en)
 
 
 def refusal(zh: str, en: str) -> InputError:

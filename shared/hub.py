@@ -15,13 +15,13 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 from tqdm.auto import tqdm
 
-from shared.checkpoint import no_weights, refusal, too_big
+from shared.checkpoint import TooBig, no_weights, refusal
 
 Progress = Callable[[float, str, str], None]  # (fraction from 0 to 1, sentence in Chinese, in English)
 BESIDE_WEIGHTS = ("*.json", "*.txt", "*.model", "*.jinja")
 
 
-def download(name: str, dtype: torch.dtype, most: int, progress: Progress) -> Path:
+def download(name: str, dtype: torch.dtype, most: float, progress: Progress) -> Path:
     """The folder of a hub model in the local cache; refused beforehand if in `dtype` it exceeds `most` bytes.
 
     Without a network a model that is in the cache already is used; anything else is refused in one sentence.
@@ -43,7 +43,7 @@ def download(name: str, dtype: torch.dtype, most: int, progress: Progress) -> Pa
     if info.safetensors:  # the hub's count of numbers, if it has one: files in fp32 halve in bf16
         needed = info.safetensors.total * dtype.itemsize
     if needed > most:
-        raise too_big(name, needed, most)
+        raise TooBig(name, needed, most)
     return _fetch(name, wanted, sum(sizes[file] for file in wanted), progress)
 
 

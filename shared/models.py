@@ -10,23 +10,26 @@ visitors: read it, never train it.
 """
 
 import gc
+import math
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent import futures
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
 from shared import accelerator, checkpoint
-from shared.checkpoint import Checkpoint, refusal, too_big
+from shared.checkpoint import Checkpoint, TooBig, refusal
 from shared.experiment import InputError
 
 Progress = Callable[[float, str, str], None]  # (fraction from 0 to 1, sentence in Chinese, in English)
+SAFE = {"local_files_only": True, "trust_remote_code": False}
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json")
 SOURCES = {
     "embedded": ("内置模型", "embedded model"),
@@ -38,16 +41,27 @@ NOT_USED_FOR_ANSWERS = ("pooler.",)  # heads that checkpoints often lack and no 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model ready to answer, and what to say about it; `tokenizer` is None where the folder has none."""
+    """A model ready to answer, and what to say about it."""
 
     model: Any
-    tokenizer: Any
     name: str
     source: str  # "embedded", "hub" or "folder"
     folder: Path
     parameters: int
     bytes: int
     dtype: torch.dtype
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The folder's tokeniser, as transformers reads it; InputError where there is none, or one it cannot read."""
+        import transformers
+
+        if not any((self.folder / file).is_file() for file in TOKENIZER_FILES):
+            raise refusal("文件夹里没有分词器，不能读文本。", "has no tokeniser in its folder: it cannot read texts.")
+        try:
+            return transformers.AutoTokenizer.from_pretrained(self.folder, **SAFE)
+        except Exception as error:  # whatever a stranger's files make transformers say
+            raise _unreadable(error, "AutoTokenizer") from error
 
     def label(self) -> tuple[str, str]:
         """Which model answered, in Chinese and in English."""
@@ -88,16 +102,18 @@ class Shelf:
         embedded: Path | None = None,
         attention: str = "xformers",
         dtype: torch.dtype | None = None,
+        spread: bool = False,
         progress: Progress | None = None,
     ) -> Loaded:
         """The model called `name` (empty: the embedded one), read into `kind`, one of transformers' classes.
 
-        `dtype` defaults to the device's. Whatever is wrong with the model is one InputError "model".
+        `dtype` defaults to the device's. Spread, a model may be larger than the limit: accelerate lays its layers over
+        GPUs, memory up to the limit, and disk. Whatever is wrong with the model is one InputError "model".
         """
         import transformers
 
         kind = getattr(transformers, kind) if isinstance(kind, str) else kind
-        key = (checkpoint.find(name, embedded), kind, attention, dtype or accelerator.dtype())
+        key = (checkpoint.find(name, embedded), kind, attention, dtype or accelerator.dtype(), spread)
         with self._lock:
             if key in self._ready:
                 self._ready.move_to_end(key)
@@ -116,15 +132,16 @@ class Shelf:
             self._lock.notify_all()
 
     def _bring(self, key: tuple, report: Progress) -> Loaded:
-        wanted, kind, attention, dtype = key
-        folder = wanted.folder or _from_hub(wanted.name, dtype, self.limit, report)
-        self._make_room(key, checkpoint.bytes_needed(folder, dtype))
+        wanted, kind, attention, dtype, spread = key
+        folder = wanted.folder or _from_hub(wanted.name, dtype, math.inf if spread else self.limit, report)
+        needed = checkpoint.bytes_needed(folder, dtype)
+        self._make_room(key, min(needed, self.limit) if spread else needed)
         report(0.8, f"载入 {wanted.name}", f"Loading {wanted.name}")
-        return _read(wanted, folder, kind, attention, dtype)
+        return _read(wanted, folder, kind, attention, dtype, self.limit if spread else None)
 
     def _make_room(self, key: tuple, needed: int) -> None:
         if needed > self.limit:
-            raise too_big(key[0].name, needed, self.limit)
+            raise TooBig(key[0].name, needed, self.limit)
         with self._lock:
             # for whatever loads just now and leaves no room
             self._lock.wait_for(lambda: sum(self._reserved.values()) + needed <= self.limit)
@@ -168,21 +185,21 @@ class _Load:
         return self._result.result()
 
 
-def _from_hub(name: str, dtype: torch.dtype, most: int, report: Progress) -> Path:
+def _from_hub(name: str, dtype: torch.dtype, most: float, report: Progress) -> Path:
     from shared import hub
 
     return hub.download(name, dtype, most, lambda fraction, zh, en: report(0.8 * fraction, zh, en))
 
 
-def _read(wanted: Checkpoint, folder: Path, kind: type, attention: str, dtype: torch.dtype) -> Loaded:
-    """Read a checked folder with transformers: no pickle, no foreign code, no network."""
-    import transformers
-
+def _read(
+    wanted: Checkpoint, folder: Path, kind: type, attention: str, dtype: torch.dtype, spread: int | None
+) -> Loaded:
+    """Read a checked folder with transformers: no pickle, no foreign code, no network; spread: bytes of memory."""
     if attention not in ("eager", "sdpa"):
         from shared.attention import register
 
         register()
-    safe = {"local_files_only": True, "trust_remote_code": False}
+    offloaded = TemporaryDirectory(prefix="offloaded-") if spread else None  # for what cannot stay in its own file
     try:
         model, report = kind.from_pretrained(
             folder,
@@ -190,18 +207,25 @@ def _read(wanted: Checkpoint, folder: Path, kind: type, attention: str, dtype: t
             attn_implementation=attention,
             use_safetensors=True,
             output_loading_info=True,
-            **safe,
+            **SAFE,
+            **(_spread(spread, offloaded.name) if offloaded else {}),
         )
-        has_tokenizer = any((folder / file).is_file() for file in TOKENIZER_FILES)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **safe) if has_tokenizer else None
     except Exception as error:  # whatever a stranger's config makes transformers say
         raise _unreadable(error, kind.__name__) from error
     _check_complete(report["missing_keys"], kind.__name__)
-    model = model.eval().to(accelerator.home())
-    tensors = [*model.parameters(), *model.buffers()]
-    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-    count = sum(parameter.numel() for parameter in model.parameters())
-    return Loaded(model, tokenizer, wanted.name, wanted.source, folder, count, size, dtype)
+    model, size = model.eval(), model.get_memory_footprint()
+    if spread:
+        model.__dict__["offloaded"], size = offloaded, min(size, spread)  # the folder goes when the model goes
+    else:
+        model.to(accelerator.home())
+    return Loaded(model, wanted.name, wanted.source, folder, model.num_parameters(), size, dtype)
+
+
+def _spread(memory: int, folder: str) -> dict[str, Any]:
+    """What transformers is to hand to accelerate: GPUs as they are, so many bytes of memory, then disk."""
+    from accelerate.utils import get_max_memory
+
+    return {"device_map": "auto", "max_memory": get_max_memory() | {"cpu": memory}, "offload_folder": folder}
 
 
 def _check_complete(missing: set[str], reader: str) -> None:

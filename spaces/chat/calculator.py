@@ -126,7 +126,7 @@ def fits(shape: Shape, memory: int, sequences: int = 1) -> list[Fit]:
 
 
 def verdict(shape: Shape, memory: int, wanted: str, sequences: int = 1) -> tuple[str, str]:
-    """What to do, in Chinese and in English: load it, take another dtype, or spread it with a device_map."""
+    """What to do, in Chinese and in English: load it, load it in int8, or spread it over what there is."""
     needed = {dtype: shape.needed(dtype, sequences) for dtype in BYTES}
     here, takes = _gb(memory), {dtype: _gb(size) for dtype, size in needed.items()}
     if needed[wanted] <= memory:
@@ -134,19 +134,18 @@ def verdict(shape: Shape, memory: int, wanted: str, sequences: int = 1) -> tuple
             f"装得下：{wanted} 需 {takes[wanted]}，这里有 {here}。",
             f"It fits: {wanted} takes {takes[wanted]} of the {here} here.",
         )
-    other = next((dtype for dtype in ("bfloat16", "int8") if needed[dtype] <= memory), None)
-    if other:
+    if needed["int8"] <= memory:
         return (
-            f"{wanted} 装不下（{takes[wanted]} > {here}）；{other} 可以，需 {takes[other]}，但要用你自己的程序："
-            "这个页面按设备的精度载入（CPU 上是 float32），int8 也由它而来。",
-            f"{wanted} does not fit ({takes[wanted]} > {here}); {other} does, with {takes[other]}, in a program of "
-            "your own: this page loads in its device's dtype (float32 on a CPU), and makes int8 from that.",
+            f"{wanted} 装不下（{takes[wanted]} > {here}）；int8 装得下，需 {takes['int8']}："
+            "在“续写”或“问答”的“精度”里选 int8，矩阵逐个读入、逐个取整，完整的模型从不进内存。",
+            f"{wanted} does not fit ({takes[wanted]} > {here}); int8 does, with {takes['int8']}: choose it under "
+            "“precision” in Continue or Chat. Matrices are read and rounded one by one; the whole is never in memory.",
         )
     return (
-        f'哪种精度都装不下（int8 也要 {takes["int8"]} > {here}）；可用 accelerate 的 device_map="auto" 把层分到'
-        "几块卡、内存和硬盘上（慢），或接一台服务器。",
-        f'No dtype fits (int8 takes {takes["int8"]} > {here}): accelerate\'s device_map="auto" spreads the layers '
-        "over several GPUs, memory and disk (slow), or let a server run it.",
+        f"哪种精度都装不下（int8 也要 {takes['int8']} > {here}）：在“精度”里选“摊开”，accelerate 的 device_map "
+        "把层分到显卡、内存和硬盘上（慢），或接一台服务器。",
+        f"No dtype fits (int8 takes {takes['int8']} > {here}): choose spread under “precision”, and accelerate's "
+        "device_map lays the layers over GPUs, memory and disk (slow), or let a server run it.",
     )
 
 

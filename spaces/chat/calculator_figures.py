@@ -56,10 +56,6 @@ def parameter_bars(shape: Shape) -> str:
     return f'<ul class="ch-parts">{"".join(lines)}</ul>'
 
 
-SPREAD = """# accelerate spreads the layers: GPUs first, then memory, then disk
-from transformers import AutoModelForCausalLM
-model = AutoModelForCausalLM.from_pretrained(
-    "TsinghuaAI/CPM-Generate", device_map="auto", dtype="float16", offload_folder="offload")"""
 SERVE = """vllm serve TsinghuaAI/CPM-Generate --tensor-parallel-size 2    # on the machine with the GPUs
 OPENAI_BASE_URL=http://that-machine:8000/v1 python app.py       # this page, streaming from it"""
 
@@ -68,9 +64,5 @@ def ways_out(shape: Shape, memory: int) -> str:
     """What to do where full precision does not fit, as commands."""
     if shape.needed("float32") <= memory:
         return ""
-    texts = (
-        (tr("分到几块卡、内存和硬盘（慢）", "spread over GPUs, memory and disk (slow)"), SPREAD),
-        (tr("让服务器来跑，这个页面照常用", "let a server run it; this page stays the same"), SERVE),
-    )
-    blocks = "".join(f"<p>{title}</p><pre>{code}</pre>" for title, code in texts)
-    return f'<div class="ch-ways">{blocks}</div>'
+    title = tr("或者让服务器来跑，这个页面照常用", "or let a server run it; this page stays the same")
+    return f'<div class="ch-ways"><p>{title}</p><pre>{SERVE}</pre></div>'

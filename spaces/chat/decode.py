@@ -96,9 +96,13 @@ class Decoder:
         layout: str = "gpt2",
         dense: Callable[..., Dense] | None = None,
         dtype: torch.dtype | None = None,
+        parameter: Callable[[str], torch.Tensor] | None = None,
     ):
-        """`dense` makes a product of a weight (in, out) and a bias: products.py, int8.py; dtype is the model's."""
-        config, body = model.config, model.transformer
+        """`dense` makes a product of a weight (in, out) and a bias: products.py, int8.py; dtype is the model's.
+
+        `parameter` gives a weight by transformers' name, each once and in order: the model's own, or read from a file.
+        """
+        config, get = model.config, parameter or model.get_parameter
         self.layout, self.context, self.vocabulary = layout, config.n_positions, config.vocab_size
         self.width, self.heads, self.eps = config.n_embd, config.n_head, config.layer_norm_epsilon
         name = config.activation_function
@@ -106,30 +110,32 @@ class Decoder:
         self.activation = (lambda x: F.gelu(x, approximate="tanh")) if name == "gelu_new" else ACT2FN[name]
         dtype = dtype or model.dtype
         dense = dense or products.suited(model, dtype)
-        self.tokens, self.positions = (table.weight.detach().to(dtype) for table in (body.wte, body.wpe))
-        self._tables = 0 if dtype == model.dtype else self.tokens.nbytes + self.positions.nbytes
-        self.final = _parameters(body.ln_f, dtype)
+
+        def both(name: str) -> tuple[torch.Tensor, torch.Tensor]:
+            weight, bias = (get(f"transformer.{name}.{part}").detach().to(dtype) for part in ("weight", "bias"))
+            return weight, bias
+
+        self.tokens, self.positions = (get(f"transformer.{name}.weight").detach().to(dtype) for name in ("wte", "wpe"))
         self.layers = [
             Layer(
-                _parameters(block.ln_1, dtype),
-                dense(*_parameters(block.attn.c_attn, dtype)),
-                dense(*_parameters(block.attn.c_proj, dtype)),
-                _parameters(block.ln_2, dtype),
-                dense(*_parameters(block.mlp.c_fc, dtype)),
-                dense(*_parameters(block.mlp.c_proj, dtype)),
+                both(f"h.{i}.ln_1"),
+                dense(*both(f"h.{i}.attn.c_attn")),
+                dense(*both(f"h.{i}.attn.c_proj")),
+                both(f"h.{i}.ln_2"),
+                dense(*both(f"h.{i}.mlp.c_fc")),
+                dense(*both(f"h.{i}.mlp.c_proj")),
             )
-            for block in body.h
+            for i in range(config.n_layer)
         ]
-        head = model.lm_head.weight.detach().to(dtype).t()
+        self.final = both("ln_f")
+        head = (self.tokens if config.tie_word_embeddings else get("lm_head.weight").detach().to(dtype)).t()
         # The threads that a step's products use, for whoever runs many steps.
         self.pace = Pace(blas_threads) if model.device.type == "cpu" else None
         self.head = dense(head, torch.zeros(head.shape[1], dtype=head.dtype, device=head.device))
-
-    @property
-    def extra_bytes(self) -> int:
-        """Bytes of copied weights; the norms are too few to count."""
-        products = [self.head, *(one for layer in self.layers for one in (layer.qkv, layer.out, layer.up, layer.down))]
-        return sum(one.extra for one in products) + self._tables
+        shared = self.tokens.data_ptr() == model.transformer.wte.weight.data_ptr()
+        tables = 0 if shared else self.tokens.nbytes + self.positions.nbytes
+        made = [self.head, *(one for layer in self.layers for one in (layer.qkv, layer.out, layer.up, layer.down))]
+        self.extra_bytes = sum(one.extra for one in made) + tables  # copied weights; the norms are too few to count
 
     @property
     def cache_bytes(self) -> int:
@@ -202,15 +208,12 @@ class Decoder:
         return out[0].transpose(0, 1).reshape(len(qkv), -1)
 
 
-def _parameters(module: torch.nn.Module, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    return module.weight.detach().to(dtype), module.bias.detach().to(dtype)
-
-
 def readable(model: torch.nn.Module) -> bool:
-    """Whether this loop computes what the model does: GPT-2 without the rarer settings of its configuration."""
+    """Whether this loop computes what the model does: GPT-2 without the rarer settings, and not spread over devices."""
     config = model.config
     return (
         isinstance(model, GPT2LMHeadModel)
+        and not hasattr(model, "hf_device_map")
         and config.scale_attn_weights
         and not config.scale_attn_by_inverse_layer_idx
         and not config.add_cross_attention

@@ -1,6 +1,6 @@
 """Which engine answers: our loop for GPT-2's layout, in full precision or int8; for any other, transformers' forward.
 
-speaker = Speaker.of(load("", embedded=WEIGHTS), "full")      # shared.models
+speaker = Speaker.of(load(""))                                # or load("TsinghuaAI/CPM-Generate", "int8")
 speaker.engine, speaker.tokenizer, speaker.batch              # one for all visitors of a model
 """
 
@@ -10,20 +10,25 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from transformers import DynamicCache
 
+from shared import accelerator, models
+from shared.checkpoint import TooBig
 from shared.experiment import InputError, choice
+from spaces.chat import int8
 from spaces.chat.batching import Batch
 from spaces.chat.decode import Decoder, Engine, readable, shared_prefix
-from spaces.chat.int8 import Int8Decoder
+from spaces.chat.model import WEIGHTS
 from spaces.chat.ngrams import NGrams, WithCounts
 from spaces.chat.stream import Tokenizer
 from spaces.chat.tokenizer import FILE_NAMES, CpmTokenizer
 
-PRECISIONS = ("full", "int8")
+PRECISIONS = ("full", "int8", "spread")
 LONGEST = 4096  # tokens of context, of models that promise more
 
 
@@ -55,6 +60,8 @@ class Foreign:
     def __init__(self, model: torch.nn.Module):
         config = model.config.get_text_config()
         self.model, self.config = model, config
+        # Spread, the model itself moves what it is given to where the next layer is.
+        self.device = "cpu" if hasattr(model, "hf_device_map") else model.device
         self.context = min(LONGEST, getattr(config, "max_position_embeddings", None) or LONGEST)
         self.vocabulary = config.vocab_size
         heads = getattr(config, "num_attention_heads", None)
@@ -74,7 +81,7 @@ class Foreign:
         """Logits (last, V) after each of the last ids, on the CPU in float32."""
         cache.keep(min(shared_prefix(ids, cache.ids), len(ids) - last))
         new = list(ids[len(cache.ids) :])
-        tokens = torch.tensor([new], device=self.model.device)
+        tokens = torch.tensor([new], device=self.device)
         out = self.model(input_ids=tokens, past_key_values=cache.past, use_cache=True)
         cache.past = out.past_key_values
         cache.ids += new
@@ -123,46 +130,57 @@ class Speaker:
         return Batch(self.engine)
 
     @classmethod
-    def of(cls, loaded: Any, precision: str = "full", counted: bool = True) -> Speaker:
+    def of(cls, loaded: Any, counted: bool = True) -> Speaker:
         """The speaker of a `shared.models.Loaded`, made once for all visitors; counted: with ngrams.py's, if any."""
-        choice("precision", precision, PRECISIONS)
         with _lock:
             made = loaded.model.__dict__.setdefault("_speakers", {})  # they go when the model goes
-            if (precision, counted) not in made:
+            if counted not in made:
                 tokenizer, start = _tokenizer(loaded)
-                engine = _engine(loaded.model, precision)
-                if counted and (ngrams := _ngrams(loaded)):
+                engine = _engine(loaded.model)
+                if counted and (ngrams := _ngrams(loaded.folder)):
                     engine = WithCounts(engine, ngrams)
-                made[precision, counted] = cls(engine, tokenizer, start)
-            return made[precision, counted]
+                made[counted] = cls(engine, tokenizer, start)
+            return made[counted]
 
 
 _lock = threading.Lock()
+_counts: WeakValueDictionary[Path, NGrams] = WeakValueDictionary()  # one for all engines of a network
 
 
-def _engine(model: torch.nn.Module, precision: str) -> Engine:
-    if precision == "int8" and (not readable(model) or model.device.type != "cpu"):
-        zh, en = "int8 只用于 CPU 上 GPT-2 布局的模型。", "int8 is for models in GPT-2's layout on the CPU."
-        raise InputError("precision", zh, en)
-    if not readable(model):
-        return Foreign(model)
-    return Int8Decoder(model) if precision == "int8" else Decoder(model)
+def load(name: str, precision: str = "full", progress: models.Progress | None = None) -> models.Loaded:
+    """A model for `Speaker.of`; the embedded one has no name. InputError where it cannot be had, or not so."""
+    choice("precision", precision, PRECISIONS)
+    how: dict[str, Any] = {"embedded": WEIGHTS, "progress": progress}
+    if precision == "int8" and accelerator.home().type != "cpu":
+        raise int8.refusal()
+    if precision == "int8":
+        return models.load(name, int8.Int8GPT2, dtype=torch.int8, **how)
+    try:
+        return models.load(name, spread=precision == "spread", **how)
+    except TooBig as error:
+        zh = f"{error.zh}“精度”里可改选 int8 或“摊开”。"
+        en = f"{error.en} Under “precision”, int8 takes less, and spread lays it over GPUs, memory and disk."
+        raise InputError("model", zh, en) from None
 
 
-def _ngrams(loaded: Any) -> NGrams | None:
-    """The counts beside a network, one for all its engines."""
-    kept = loaded.model.__dict__
-    if "_ngrams" not in kept:
-        kept["_ngrams"] = NGrams.beside(loaded.folder) if readable(loaded.model) else None
-    return kept["_ngrams"]
+def _engine(model: torch.nn.Module) -> Engine:
+    if isinstance(model, int8.Int8GPT2):
+        return model.decoder
+    return Decoder(model) if readable(model) else Foreign(model)
+
+
+def _ngrams(folder: Path) -> NGrams | None:
+    """The counts beside a network."""
+    ngrams = _counts.get(folder) or NGrams.beside(folder)
+    if ngrams:
+        _counts[folder] = ngrams
+    return ngrams
 
 
 def _tokenizer(loaded: Any) -> tuple[Tokenizer, tuple[int, ...]]:
     """CPM's recipe where the folder has a SentencePiece file of a GPT-2, texts beginning with <eod>; else its own."""
-    if readable(loaded.model) and any((loaded.folder / name).is_file() for name in FILE_NAMES):
+    if loaded.model.config.model_type == "gpt2" and any((loaded.folder / name).is_file() for name in FILE_NAMES):
         tokenizer = CpmTokenizer(loaded.folder)
         return tokenizer, (tokenizer.eod_id,)
-    if loaded.tokenizer is None:
-        raise InputError("model", "文件夹里没有分词器。", "has no tokeniser in its folder.")
     tokenizer = HubTokenizer(loaded.tokenizer)
     return tokenizer, tokenizer.start

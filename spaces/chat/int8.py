@@ -12,11 +12,17 @@ What rounding costs a trained model in bits per character is for spaces.chat.eva
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import GPT2LMHeadModel
+from safetensors import safe_open
+from transformers import GPT2Config, GPT2LMHeadModel
 
-from spaces.chat.decode import Decoder
+from shared import accelerator
+from shared.checkpoint import weight_files
+from shared.experiment import InputError
+from spaces.chat.decode import Decoder, readable
 from spaces.chat.pace import Pace, torch_threads
 from spaces.chat.products import Dense
 
@@ -41,6 +47,51 @@ def dense8(weight: torch.Tensor, bias: torch.Tensor) -> Dense:
 class Int8Decoder(Decoder):
     """The same loop over int8 products; on the CPU only, keys and values in float32."""
 
-    def __init__(self, model: GPT2LMHeadModel, layout: str = "gpt2"):
-        super().__init__(model, layout, dense8, torch.float32)
+    def __init__(self, model: GPT2LMHeadModel, layout: str = "gpt2", parameter=None):
+        super().__init__(model, layout, dense8, torch.float32, parameter)
         self.pace = Pace(torch_threads)
+
+
+class Int8GPT2(torch.nn.Module):
+    """A GPT-2 as int8 products alone, as shared.models reads it: one matrix after the other, never the whole."""
+
+    def __init__(self, model: GPT2LMHeadModel, decoder: Int8Decoder):
+        super().__init__()
+        self.config, self.decoder = model.config, decoder
+        self._parameters_of, self._bytes = model.num_parameters(), decoder.extra_bytes
+        decoder.extra_bytes = 0  # nothing stands beside it
+
+    @classmethod
+    def from_pretrained(cls, folder: Path, **_: Any) -> tuple[Int8GPT2 | None, dict[str, set[str]]]:
+        """The model of a folder in Hugging Face format, and what its files lack: then there is no model."""
+        config = GPT2Config.from_pretrained(folder, local_files_only=True)
+        with torch.device("meta"):
+            model = GPT2LMHeadModel(config)
+        if config.model_type != "gpt2" or not readable(model):
+            raise refusal()
+        where: dict[str, tuple[Path, str]] = {}  # the oldest checkpoints of GPT-2 name their tensors without the prefix
+        for file in weight_files(folder):
+            with safe_open(file, framework="pt") as tensors:
+                where |= {name.removeprefix("transformer."): (file, name) for name in tensors.keys()}  # noqa: SIM118
+        if missing := {name.removeprefix("transformer.") for name, _ in model.named_parameters()} - where.keys():
+            return None, {"missing_keys": missing}
+
+        def parameter(name: str) -> torch.Tensor:
+            accelerator.return_memory()  # 5.0 GB at the end of CPM's 2.6 billion without, 2.9 with
+            file, stored = where[name.removeprefix("transformer.")]
+            with safe_open(file, framework="pt") as tensors:  # opened anew: what was read of it leaves the memory
+                return tensors.get_tensor(stored)
+
+        return cls(model, Int8Decoder(model, parameter=parameter)), {"missing_keys": set()}
+
+    def num_parameters(self) -> int:
+        return self._parameters_of
+
+    def get_memory_footprint(self) -> int:
+        return self._bytes
+
+
+def refusal() -> InputError:
+    """Of a model or a device that int8 is not for."""
+    zh, en = "int8 只用于 CPU 上 GPT-2 布局的模型。", "int8 is for models in GPT-2's layout on the CPU."
+    return InputError("precision", zh, en)

@@ -19,7 +19,7 @@ from shared import accelerator, models
 from shared.experiment import InputError
 from spaces.chat.answer import CHARACTERS_PER_TOKEN, SECONDS, Reply, answer, at_most, checked, fit, follow
 from spaces.chat.batching import Token
-from spaces.chat.engines import Speaker
+from spaces.chat.engines import Speaker, load
 from spaces.chat.history import Turn, as_prompt
 from spaces.chat.model import WEIGHTS
 from spaces.chat.sampling import Sampling
@@ -78,11 +78,11 @@ def find(model: str, precision: str = "full", report: models.Progress | None = N
 
 def speaker(model: str, precision: str = "full") -> Speaker:
     """The speaker of a model on the device of this call."""
-    loaded = models.load(_shelf(model), embedded=WEIGHTS)
-    if loaded.model.device.type != accelerator.device().type:  # ZeroGPU: weights wait on the CPU, this fork has a GPU
-        loaded.model.to(accelerator.device())
+    loaded = load(_shelf(model), precision)
+    if precision == "full" and loaded.model.device.type != accelerator.device().type:
+        loaded.model.to(accelerator.device())  # ZeroGPU: weights wait on the CPU, this fork has a GPU
         loaded.model.__dict__.pop("_speakers", None)
-    return Speaker.of(loaded, precision, counted=model != NETWORK)
+    return Speaker.of(loaded, counted=model != NETWORK)
 
 
 def _shelf(model: str) -> str:
@@ -111,11 +111,11 @@ class Local:
 
     def __init__(self, name: str, precision: str = "full", report: models.Progress | None = None):
         self.name, self.precision = name, precision
-        loaded = models.load(_shelf(name), embedded=WEIGHTS, progress=report)
-        one = Speaker.of(loaded, precision, counted=name != NETWORK)
+        loaded = load(_shelf(name), precision, report)
+        one = Speaker.of(loaded, counted=name != NETWORK)
         self.tokenizer, self.start, self._engine, self._bytes = one.tokenizer, one.start, one.engine, loaded.bytes
         self._one = one
-        self.label = label(loaded, precision)
+        self.label = label(loaded)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids."""
@@ -151,12 +151,11 @@ class Local:
         return self._bytes + engine.extra_bytes, engine.cache_bytes * min(tokens, engine.context) // engine.context
 
 
-def label(loaded: models.Loaded, precision: str) -> str:
+def label(loaded: models.Loaded) -> str:
     """A loaded model in a few words without a language: name, size, number format."""
     count = loaded.parameters
     size = f"{count / 1e9:.2f} B" if count >= 1e9 else f"{count / 1e6:.1f} M" if count >= 1e5 else str(count)
-    kind = "int8" if precision == "int8" else str(loaded.dtype).removeprefix("torch.")
-    return f"{loaded.name[-120:]} · {size} · {kind}"
+    return f"{loaded.name[-120:]} · {size} · {str(loaded.dtype).removeprefix('torch.')}"
 
 
 # --- a server -----------------------------------------------------------------------------------------

@@ -105,12 +105,11 @@ def load_named(name: str = "", progress: Callable[[float, str, str], None] | Non
     loaded = models.load(
         name, "AutoModelForSequenceClassification", embedded=WEIGHTS, dtype=fastest_dtype(), progress=progress
     )
-    if loaded.tokenizer is None:
-        raise InputError("model", "没有分词器，不能读文本。", "has no tokenizer: it cannot read texts.")
+    tokenizer = loaded.tokenizer
     with EXTENDING:
         if not isinstance(find_positions(loaded.model)[1], HierarchicalEmbedding):
             extend_positions(loaded.model, getattr(loaded.model.config, "hierarchical_alpha", ALPHA))
-    return Reader(loaded.model, loaded.tokenizer, tasks_of(loaded.model))
+    return Reader(loaded.model, tokenizer, tasks_of(loaded.model))
 
 
 def tasks_of(model: PreTrainedModel) -> dict[str, tuple[list[str], slice]]:

@@ -10,7 +10,6 @@ Try first: `python -m benchmarks.long_document`, or in a notebook
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import psutil
 import torch
 from torch import Tensor
 
+from shared import accelerator
 from shared.accelerator import run
 from shared.experiment import InputError
 from spaces.long_document.blockwise import read
@@ -64,7 +64,7 @@ class Meter:
             torch.cuda.reset_peak_memory_stats()
             self.base = torch.cuda.memory_allocated()
         else:
-            _trim()
+            accelerator.return_memory()
             self.process = psutil.Process()
             self.base = self.highest = self.process.memory_info().rss
             self.thread = threading.Thread(target=self._watch, daemon=True)
@@ -89,14 +89,6 @@ class Meter:
         self.stop.set()
         if self.device.type != "cuda":
             self.thread.join()
-
-
-def _trim() -> None:
-    """Hand freed memory back, so that the next peak is the next reading's."""
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (OSError, AttributeError):  # no glibc
-        return
 
 
 def pick_task(reader: Reader, task: str) -> tuple[list[str], slice]:

@@ -21,7 +21,11 @@ from spaces.chat.voices import Voice
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 16}
 RUN = QUIET | {"concurrency_limit": 40, "trigger_mode": "multiple"}  # a click while a model talks counts
-PRECISIONS = [(tr("原精度", "full"), "full"), (tr("int8（CPU）", "int8 (CPU)"), "int8")]
+PRECISIONS = [
+    (tr("原精度", "full"), "full"),
+    (tr("int8（CPU）", "int8 (CPU)"), "int8"),
+    (tr("摊开：显卡、内存、硬盘", "spread: GPUs, memory, disk"), "spread"),
+]
 SLIDERS = {  # label, step, the slider's upper end
     "temperature": (tr("温度（0：总取最可能的）", "temperature (0: always the likeliest)"), 0.05, 2.0),
     "top_p": (tr("top-p（留下概率之和达到它的词元）", "top-p (tokens whose probabilities sum to it stay)"), 0.01, 1.0),

@@ -6,13 +6,15 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, MambaConfig, MambaForCausalLM
 
+from shared import models
 from shared.experiment import InputError
 from spaces.chat.decode import Decoder
-from spaces.chat.engines import Foreign, HubTokenizer, Speaker
+from spaces.chat.engines import Foreign, HubTokenizer, Speaker, load
 from spaces.chat.int8 import Int8Decoder
 from spaces.chat.model import WEIGHTS
 from spaces.chat.sampling import Sampling
 from spaces.chat.tokenizer import CpmTokenizer
+from tests.spaces.chat.tiny import tiny
 
 TINY = {"vocab_size": 60, "bos_token_id": 0, "eos_token_id": 0}
 
@@ -61,14 +63,32 @@ def test_bytes_of_a_cache_with_fewer_key_heads(llama):
     assert Foreign(llama).cache_bytes == 2 * 2 * (2 * 8) * 64 * 4
 
 
-def test_our_loop_for_gpt2_another_for_the_rest_made_once(gpt2, llama):
-    loaded = SimpleNamespace(model=gpt2, tokenizer=None, folder=WEIGHTS)
+def test_our_loop_for_gpt2_another_for_the_rest_made_once(gpt2, llama, tmp_path):
+    CpmTokenizer(WEIGHTS).save(tmp_path)
+    loaded = SimpleNamespace(model=gpt2, tokenizer=None, folder=tmp_path)
     speaker = Speaker.of(loaded)
     assert type(speaker.engine) is Decoder and isinstance(speaker.tokenizer, CpmTokenizer)
     assert speaker.start == (speaker.tokenizer.eod_id,) and Speaker.of(loaded) is speaker
-    assert type(Speaker.of(loaded, "int8").engine) is Int8Decoder
-    hub = SimpleNamespace(model=llama, tokenizer=Letters(), folder=WEIGHTS)
+    hub = SimpleNamespace(model=llama, tokenizer=Letters(), folder=tmp_path)
     assert type(Speaker.of(hub).engine) is Foreign and isinstance(Speaker.of(hub).tokenizer, HubTokenizer)
+
+
+def test_what_does_not_fit_is_offered_in_int8_or_spread(tmp_path, monkeypatch):
+    name = tiny(tmp_path, layers=6)
+    full = load(name)
+    monkeypatch.setenv("MODELS_MEMORY", str(0.6 * full.bytes))
+    monkeypatch.setattr(models, "load", models.Shelf().load)
+    with pytest.raises(InputError, match="too big.*int8.*spread") as caught:
+        load(name)
+    assert caught.value.field == "model" and "摊开" in caught.value.zh
+    assert type(Speaker.of(load(name, "int8")).engine) is Int8Decoder
+    spread = load(name, "spread")
+    assert "disk" in spread.model.hf_device_map.values() and spread.bytes <= 0.6 * full.bytes
+    one, other = Speaker.of(spread), Speaker.of(full)
+    assert type(one.engine) is Foreign and type(other.engine) is Decoder
+    ids = [*other.start, 90, 91, 92, 93]
+    a, b = (speaker.engine.read(ids, speaker.engine.cache(), 3) for speaker in (one, other))
+    torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
 
 
 def test_a_model_without_heads_is_refused():
@@ -78,14 +98,22 @@ def test_a_model_without_heads_is_refused():
 
 
 def test_what_cannot_be_is_refused(gpt2, llama, tmp_path):
-    for loaded, precision, field in (
-        (SimpleNamespace(model=llama, tokenizer=Letters(), folder=tmp_path), "int8", "precision"),
-        (SimpleNamespace(model=llama, tokenizer=Letters(), folder=tmp_path), "int3", "precision"),
-        (SimpleNamespace(model=gpt2, tokenizer=None, folder=tmp_path), "full", "model"),
-    ):
-        with pytest.raises(InputError) as caught:
-            Speaker.of(loaded, precision)
-        assert caught.value.field == field
+    llama.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="precision: .*GPT-2's layout"):
+        load(str(tmp_path), "int8")
+    with pytest.raises(InputError, match="precision: "):
+        load("", "int3")
+    gpt2.save_pretrained(tmp_path / "mute")
+    with pytest.raises(InputError, match="no tokeniser"):
+        Speaker.of(load(str(tmp_path / "mute")))
+
+
+def test_a_folder_in_cpms_form_needs_no_tokeniser_that_transformers_can_read(tmp_path):
+    name = tiny(tmp_path)
+    (tmp_path / "vocab.json").write_text("{")
+    assert isinstance(Speaker.of(load(name)).tokenizer, CpmTokenizer)
+    with pytest.raises(InputError, match="AutoTokenizer"):
+        _ = load(name).tokenizer
 
 
 class Letters:

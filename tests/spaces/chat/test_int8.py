@@ -1,10 +1,15 @@
 """int8 products against exact ones: rounding of weights within half a step, logits close, the same seam."""
 
+import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from shared.experiment import InputError
+from spaces.chat.calculator import Shape
 from spaces.chat.decode import Decoder
-from spaces.chat.int8 import Int8Decoder, dense8, quantise
+from spaces.chat.engines import load
+from spaces.chat.int8 import Int8Decoder, Int8GPT2, dense8, quantise
 from spaces.chat.voices import Local
 from tests.spaces.chat.tiny import tiny
 
@@ -51,7 +56,36 @@ def test_half_precision_models_are_read_without_changing_them():
     assert engine.read([1, 2], engine.cache()).isfinite().all() and model.dtype == torch.bfloat16
 
 
-def test_the_model_stays_in_memory_beside_its_rounded_weights(tmp_path):
-    name = tiny(tmp_path / "tiny")
-    weights = Local(name)._bytes
-    assert weights < Local(name, "int8").memory(0)[0] < 1.5 * weights < Local(name).memory(0)[0]
+@pytest.mark.parametrize("dtype, shard", [(torch.float32, "5GB"), (torch.float16, "60kB")])
+def test_from_files_it_is_what_it_is_from_memory(tmp_path, dtype, shard):
+    name = tiny(tmp_path)
+    model = GPT2LMHeadModel.from_pretrained(name, dtype=dtype).eval()
+    (tmp_path / "model.safetensors").unlink()
+    model.save_pretrained(name, max_shard_size=shard)
+    engine, ids = load(name, "int8").model.decoder, [7, 12, 99, 300]
+    expected = Int8Decoder(model)
+    assert torch.equal(engine.read(ids, engine.cache(), 2), expected.read(ids, expected.cache(), 2))
+
+
+def test_tensors_without_the_prefix_are_read_and_missing_ones_named(tmp_path):
+    name = tiny(tmp_path)
+    expected = Int8Decoder(GPT2LMHeadModel.from_pretrained(name).eval())
+    file = tmp_path / "model.safetensors"
+    weights = {key.removeprefix("transformer."): tensor for key, tensor in load_file(file).items()}
+    save_file(weights, file, {"format": "pt"})
+    engine = Int8GPT2.from_pretrained(tmp_path)[0].decoder
+    assert torch.equal(engine.read([7, 12], engine.cache()), expected.read([7, 12], expected.cache()))
+    del weights["h.1.mlp.c_fc.weight"]
+    save_file(weights, file, {"format": "pt"})
+    with pytest.raises(InputError, match=r"lacks 1 tensors \(h.1.mlp.c_fc.weight"):
+        load(name, "int8")
+
+
+def test_only_the_rounded_weights_are_in_memory(tmp_path):
+    name = tiny(tmp_path)
+    full, rounded = Local(name), Local(name, "int8")
+    assert full.label.endswith("float32") and rounded.label.endswith("int8")
+    assert rounded.label.split(" · ")[1] == full.label.split(" · ")[1]  # parameters
+    config = GPT2LMHeadModel.from_pretrained(name).config
+    assert rounded.memory(0)[0] == pytest.approx(Shape.of(config).weights("int8"), rel=0.05)
+    assert rounded.memory(0)[0] < full.memory(0)[0]
