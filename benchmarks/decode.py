@@ -1,12 +1,14 @@
 """Tokens a second of the chat's engines, side by side with others and with the memory's bound: one run, one table.
 
     python -m benchmarks.decode                       # two threads, the default's size, random weights
-    pip install ctranslate2==4.8.5                    # a peer that nothing else needs; left out where it is missing
+    pip install ctranslate2==4.8.5                    # peers that nothing else needs; left out where they are missing
+    pip install llama-cpp-python==0.3.36 gguf==0.19.0 # compiles for this machine: minutes, and a C++ compiler
     python -m benchmarks.decode --device cuda --size cpm --dtype float16
 
     generate      transformers' generate as it comes: batch 1, greedy
     ours, int8    spaces.chat.decode and spaces.chat.int8
     ctranslate2   4.8 in float32 and int8, the weights converted in this run
+    llama.cpp     0.3.36 of its binding, the same way in float32 (keys and values too) and Q8_0
     bound         the bytes of the weights that a token reads, divided by the bandwidth of reading that many at once
 
 Each runs in its own process; all take turns, some tokens each after the same four-token prompt, so that a busy machine
@@ -26,6 +28,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -107,6 +110,48 @@ def ctranslate2(model: GPT2LMHeadModel, prompt: list[int], kind: str, threads: i
     return run
 
 
+def llama_cpp(model: GPT2LMHeadModel, prompt: list[int], kind: str, threads: int) -> Variant:
+    import gguf
+    from llama_cpp import Llama
+
+    config, file = model.config, Path(tempfile.mkdtemp()) / "model.gguf"
+    writer = gguf.GGUFWriter(file, "gpt2")
+    writer.add_context_length(config.n_positions)
+    writer.add_embedding_length(config.n_embd)
+    writer.add_feed_forward_length(4 * config.n_embd)
+    writer.add_block_count(config.n_layer)
+    writer.add_head_count(config.n_head)
+    writer.add_layer_norm_eps(config.layer_norm_epsilon)
+    writer.add_tokenizer_model("none")
+    writer.add_vocab_size(config.vocab_size)
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.GPT2, config.n_layer)
+    for name, weight in model.named_parameters():
+        dense = any(part in name for part in ("c_attn.weight", "c_proj.weight", "c_fc.weight"))
+        values = (weight.t() if dense else weight).detach().contiguous().numpy()  # GPT-2 keeps (in, out)
+        wanted = gguf.GGMLQuantizationType.Q8_0 if kind == "Q8_0" and (dense or "wte" in name) else None
+        values = gguf.quants.quantize(values, wanted) if wanted else values
+        writer.add_tensor(names.get_name(name, (".weight", ".bias")), values, raw_dtype=wanted)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    llama = Llama(
+        str(file),
+        n_ctx=config.n_positions,
+        n_threads=threads,
+        n_threads_batch=threads,
+        type_k=0,
+        type_v=0,
+        verbose=False,
+    )
+
+    def run(number: int) -> list[int]:
+        llama.reset()
+        return list(islice(llama.generate(prompt, top_k=1, temp=0.0, repeat_penalty=1.0), number))
+
+    return run
+
+
 def bytes_per_token(model: GPT2LMHeadModel, item: int) -> int:
     """Of the weights that a token reads: all but the positions, the tied table once, as the output matrix."""
     return (sum(p.numel() for p in model.parameters()) - model.transformer.wpe.weight.numel()) * item
@@ -125,6 +170,8 @@ MAKERS: dict[str, Callable[[GPT2LMHeadModel, int], Variant]] = {
     "int8 (ours)": lambda model, threads: ours(Int8Decoder(model), PROMPT),
     "ctranslate2 float32": lambda model, threads: ctranslate2(model, PROMPT, "float32", threads),
     "ctranslate2 int8": lambda model, threads: ctranslate2(model, PROMPT, "int8", threads),
+    "llama.cpp float32": lambda model, threads: llama_cpp(model, PROMPT, "F32", threads),
+    "llama.cpp Q8_0": lambda model, threads: llama_cpp(model, PROMPT, "Q8_0", threads),
 }
 
 
