@@ -100,7 +100,9 @@ class Review(LiveRun):
     def _advance(self, steps: int) -> None:
         for _ in range(steps):
             position = self.position(self.step)
-            if (end := outcome(position)) is not None:
+            # A game that people went on with after a draw by the rules is no draw there.
+            last = self.step == len(self.moves) or not position.legal_moves()
+            if last and (end := outcome(position)) is not None:
                 self.seen.append(Seen(0.0 if end.winner is None else 1.0 - 2.0 * end.winner))
                 continue
             found = study(position.start_fen, list(position.moves), self.each)

@@ -139,12 +139,14 @@ def summary(desk: Desk) -> str:
         one = judged[desk.at]
         name_zh, name_en = _name(review, one)
         zh, en = zh + f"{name_zh}", en + name_en
-        if one.line[:1] != (one.move,) and one.line:
+        if one.line[:1] == (one.move,):
+            zh, en = zh + "：就是最好的着法。", en + ": the best move."
+        elif one.line:
             line_zh, line_en = _moves(review.position(one.ply), one.line[:SHOWN_LINE])
             zh += f"：期望得分 {one.before:.0f} % → {one.after:.0f} %。更好的是：{line_zh}。"
             en += f": expected score {one.before:.0f} % → {one.after:.0f} %. Better: {line_en}."
         else:
-            zh, en = zh + "：就是最好的着法。", en + ": the best move."
+            zh, en = zh + "。", en + "."
     return markup(zh, en)
 
 

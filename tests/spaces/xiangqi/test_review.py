@@ -61,6 +61,17 @@ def test_an_ended_game_needs_no_search(review):
     assert review.position(3).legal_moves() == []
 
 
+def test_only_the_last_position_is_adjudicated(monkeypatch):
+    monkeypatch.setattr(reviews, "study", lambda fen, moves, seconds: Analysis({}, value=0.5 - len(moves) % 2))
+    around = tuple(map(parse_iccs, ("h2h3 h7h6 h3h2 h6h7 " * 2).split()))
+    review = Review()
+    for moves, last in ((around, 0.0), ((*around, MOVES[0]), 0.5)):
+        review.begin("", moves, 0.1)
+        review._advance(review.goal)
+        assert review.seen[-1].value == last and review.seen[7].value == 0.5
+    assert review.judged()[8].cost == 0 and review.seen[8].value == 0.5  # a third occurrence; the game went on
+
+
 @pytest.mark.parametrize(("moves", "seconds", "field"), [((), 0.1, "game"), (MOVES, 7, "seconds"),
                                                          (MOVES, "1", "seconds"), ((5,), 0.1, "moves")])
 def test_bad_input_changes_nothing(review, moves, seconds, field):

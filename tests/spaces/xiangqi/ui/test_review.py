@@ -45,6 +45,13 @@ def test_parts_are_shown_while_it_runs(desk):
     assert "−50 %" in page.button(desk.review, 0)["value"] and page.button(desk.review, 2)["visible"] is False
 
 
+def test_without_a_line_nothing_is_called_the_best(desk):
+    list(page._running(desk))
+    for at, best in ((0, False), (2, True), (3, False)):
+        desk.go(at)
+        assert ("the best move" in page.summary(desk)) is best
+
+
 def test_the_better_line_is_followed_and_played_on_the_table(desk, table):
     list(page._running(desk))
     desk.go(1)
