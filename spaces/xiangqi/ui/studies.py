@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from shared.page import Page, complain, guard, verdict
 from spaces.xiangqi.board import KINDS, iccs, parse_iccs
 from spaces.xiangqi.notation import FACES, NUMERALS, chinese, wxf
 from spaces.xiangqi.record import play
+from spaces.xiangqi.rules import Position
 from spaces.xiangqi.studies import Study, answer, by_number, key, moves_of, studies
 from spaces.xiangqi.ui.answers import QUIET, answered
 from spaces.xiangqi.ui.board import FOLDER, Arrow, board, scene
@@ -49,7 +51,7 @@ class Chosen:
 
 @dataclass
 class Attempt:
-    """A visitor at a study."""
+    """A visitor at a study; who thinks about a move does so outside `lock`, and what came in between stands."""
 
     number: int = 1
     moves: list[int] = field(default_factory=list)
@@ -57,6 +59,7 @@ class Attempt:
     arrows: list[Arrow] = field(default_factory=list)
     helped: bool = False
     over: bool = False
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
     def __deepcopy__(self, memo) -> Attempt:
         return Attempt()  # gradio copies a State's first value for each session
@@ -72,24 +75,35 @@ class Attempt:
 
     def open(self, number: object) -> None:
         by_number(number)
-        self.number = number
-        self.restart()
+        with self.lock:
+            self.number = number
+            self.restart()
 
     def restart(self) -> None:
-        self.moves, self.arrows, self.said, self.helped, self.over = [], [], "", False, False
+        with self.lock:
+            self.moves, self.arrows, self.said, self.helped, self.over = [], [], "", False, False
 
-    def position(self):
-        return play(self.study.fen, self.moves)
+    def position(self) -> Position:
+        with self.lock:
+            return play(self.study.fen, self.moves)
 
     def move(self, word: object) -> bool:
         """Make red's move and black's answer; True when the study is solved just now."""
-        position, move, left = self.position(), parse_iccs(word, "move"), self.left
+        move = parse_iccs(word, "move")
+        with self.lock:
+            before, position, left = self.moves, self.position(), self.left
         if self.over or move not in position.legal_moves():
             raise InputError("move", f"{iccs(move)} 在此局面不合规则，局面未变。",
                              f"{iccs(move)} is not legal here; the position stays.")
         mine = chinese(position, move), wxf(position, move)
         position.push(move)
         reply, needed = answer(position, left - 1)
+        with self.lock:
+            return self.moves is before and self._answered(position, move, mine, reply, needed)
+
+    def _answered(self, position: Position, move: int, mine: tuple[str, str], reply: int | None,
+                  needed: int | None) -> bool:
+        left = self.left
         if reply is None:
             self.moves, self.arrows, self.over = [*self.moves, move], [], True
             self.said = tr(f"红方 {mine[0]}，胜！" + ("（用了提示，不打勾）" if self.helped else ""),
@@ -112,21 +126,26 @@ class Attempt:
 
     def hint(self) -> None:
         """The move that wins, as an arrow."""
-        move = None if self.over else key(self.position(), self.left)
-        if move is not None:
+        with self.lock:
+            before, position, left = self.moves, self.position(), self.left
+        move = None if self.over else key(position, left)
+        with self.lock:
+            if move is None or self.moves is not before:
+                return
             self.arrows, self.helped = [Arrow(iccs(move), 0.7, "", "accent")], True
             self.said = tr("箭头就是正着。用过提示的这一次不打勾。",
                            "The arrow is the key. With a hint there is no tick.")
 
     def solve(self) -> None:
         """The whole line, as it was proved."""
-        self.moves, self.arrows, self.helped, self.over = moves_of(self.study), [], True, True
-        words, position = ([], []), play(self.study.fen, [])
-        for move in self.moves:
-            words[0].append(chinese(position, move))
-            words[1].append(wxf(position, move))
-            position.push(move)
-        self.said = tr(f"正解：{'，'.join(words[0])}。", f"The solution: {' '.join(words[1])}.")
+        with self.lock:
+            self.moves, self.arrows, self.helped, self.over = moves_of(self.study), [], True, True
+            words, position = ([], []), play(self.study.fen, [])
+            for move in self.moves:
+                words[0].append(chinese(position, move))
+                words[1].append(wxf(position, move))
+                position.push(move)
+            self.said = tr(f"正解：{'，'.join(words[0])}。", f"The solution: {' '.join(words[1])}.")
 
 
 def known(solved: Any) -> list[str]:
@@ -186,13 +205,19 @@ def show(attempt: Attempt, solved: Any, level: Any, hide: Any, refused: bool = F
 
 def on_move(attempt: Attempt, solved: Any, level: Any, hide: Any, event: gr.EventData) -> list[Any]:
     """A move of the board; whatever else the page sends is refused in one sentence."""
-    data, solved, before = event._data, known(solved), len(attempt.moves)
+    data, solved, before, fen = event._data, known(solved), len(attempt.moves), attempt.study.fen
     try:
         if attempt.move(data.get("move") if isinstance(data, dict) else None):
-            solved = [*solved, attempt.study.fen]
+            solved = [*solved, fen]
     except InputError as error:
         complain(error)
     return show(attempt, solved, level, hide, refused=len(attempt.moves) == before)
+
+
+def follow(attempt: Attempt, solved: Any, level: Any, hide: Any, number: Any) -> list[Any]:
+    """The study that a link names; a forged event may name anything."""
+    attempt.open(number)
+    return show(attempt, solved, level, hide)
 
 
 def to_table(table: Table, attempt: Attempt) -> Iterator[None]:
@@ -238,10 +263,6 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, table: gr.State, kept: gr.Brow
     def pick(attempt: Attempt, solved: Any, level: Any, hide: Any, event: gr.EventData) -> list[Any]:
         attempt.open(event._data.get("n") if isinstance(event._data, dict) else None)
         return [*show(attempt, solved, level, hide), attempt.number]
-
-    def follow(attempt: Attempt, solved: Any, level: Any, hide: Any, number: int) -> list[Any]:
-        attempt.open(int(number))
-        return show(attempt, solved, level, hide)
 
     def unsolved(attempt: Attempt, solved: Any, level: Any, hide: Any) -> None:
         done, count = known(solved), len(studies())

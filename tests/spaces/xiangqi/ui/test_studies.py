@@ -1,10 +1,13 @@
 """A visitor at a study: solved, too slow, helped; what the browser kept is not believed."""
 
+from functools import partial
+
 import pytest
 
 from shared.experiment import InputError
 from spaces.xiangqi.board import iccs
 from spaces.xiangqi.studies import studies
+from spaces.xiangqi.ui import studies as page
 from spaces.xiangqi.ui.studies import Attempt, known, listed
 
 NUMBER = next(n for n, s in enumerate(studies(), 1) if s.mate == 2)
@@ -56,6 +59,30 @@ def test_a_forged_move_changes_nothing(attempt, word):
     with pytest.raises(InputError):
         attempt.move(word)
     assert attempt.moves == []
+
+
+@pytest.mark.parametrize("change", [lambda attempt: attempt.open(1), lambda attempt: attempt.restart(),
+                                    lambda attempt: attempt.solve()])
+@pytest.mark.parametrize("act", [lambda attempt: attempt.move(attempt.study.line.split()[0]),
+                                 lambda attempt: attempt.hint()])
+def test_what_comes_in_while_black_thinks_stands(attempt, monkeypatch, change, act):
+    expected = Attempt()
+    expected.open(NUMBER)
+    change(expected)
+    for name in ("answer", "key"):
+        def think(*asked, really):
+            change(attempt)
+            return really(*asked)
+        monkeypatch.setattr(page, name, partial(think, really=getattr(page, name)))
+    assert not act(attempt) and attempt == expected
+    page.show(attempt, [], "all", False)
+
+
+@pytest.mark.parametrize("number", [None, "1", 1.5, 0, [1]])
+def test_a_forged_number_opens_nothing(attempt, number):
+    with pytest.raises(InputError, match="number of a study"):
+        page.follow(attempt, [], "all", False, number)
+    assert attempt.number == NUMBER
 
 
 def test_memory_is_cleaned_and_listed():
