@@ -104,6 +104,10 @@ def _check_pieces(board: list[int]) -> None:
                 if s not in ALLOWED[kind + colour]:
                     raise InputError("fen", f"{zh}的{_ZH[kind]}不可能在 {SQUARE_NAMES[s]}。",
                                      f"{en}'s {_EN[kind]} can never stand on {SQUARE_NAMES[s]}.")
+        home = [s % 9 for s in range(90) if board[s] == SOLDIER + colour and (s >= 45) == bool(colour)]
+        if len(set(home)) < len(home):
+            raise InputError("fen", f"{zh}未过河的兵卒，每一路最多一个。",
+                             f"{en} has at most one soldier a file before the river.")
 
 
 def parse_fen(fen: str) -> tuple[list[int], int, int, int]:
@@ -117,6 +121,9 @@ def parse_fen(fen: str) -> tuple[list[int], int, int, int]:
     parts = fen.split()
     board = _placement(parts[0])
     _check_pieces(board)
+    if len(parts) > 6 or set(parts[2:4]) - {"-"}:
+        raise InputError("fen", "FEN 最多六段，第三、四段应为 -：棋子 走子方 - - 未吃子着数 回合。",
+                         "FEN has at most six fields, the third and fourth are -: pieces side - - quiet-plies move.")
     side = parts[1] if len(parts) > 1 else "w"
     if side not in ("w", "r", "b"):
         raise InputError("fen", f"FEN 的走子方应为 w 或 b，这里是 {side[:10]!r}。",

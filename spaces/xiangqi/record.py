@@ -25,7 +25,7 @@ NOTATIONS = ("ICCS", "WXF", "Chinese")
 _TAG = re.compile(r'^[ \t]*\[[ \t]*(\w{1,40})[ \t]+"([^"\n]{0,400})"[ \t]*\][ \t]*$', re.MULTILINE)
 _NUMBER = re.compile(r"^\d{1,4}(?:\.+|…)")
 _ICCS = re.compile(r"[a-i]\d-?[a-i]\d", re.IGNORECASE)
-_FEN = re.compile(r"[1-9a-zA-Z]+(?:/[1-9a-zA-Z]+){9}(?:\s+[a-zA-Z](?:\s+-\s+-(?:\s+\d+\s+\d+)?)?)?\s*$")
+_FEN = re.compile(r"[\s\ufeff]*[^\s{(;\[]*(?:/[^\s/]*){3}")
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,11 @@ def _push(position: Position, move: int) -> None:
         raise InputError("moves", f"第 {len(position.moves) + 1} 着 {iccs(move)} 不合规则。",
                          f"move {len(position.moves) + 1}, {iccs(move)}, is not legal.")
     position.push(move)
+
+
+def is_fen(text: str) -> bool:
+    """Whether a text begins with several ranks: what is wrong with them is `Position`'s to say."""
+    return _FEN.match(text) is not None
 
 
 def _without_asides(text: str) -> str:
@@ -104,7 +109,7 @@ def read_game(text: str) -> Record:
         raise InputError("game", f"棋谱应为不超过 {MOST_CHARACTERS} 字的文本。",
                          f"a game must be text of at most {MOST_CHARACTERS} characters.")
     text = text.replace("\r\n", "\n").strip().lstrip("\ufeff")
-    if _FEN.fullmatch(text):
+    if is_fen(text):
         return Record(fen=Position(text).start_fen)
     tags, end = {}, 0
     for match in _TAG.finditer(text):

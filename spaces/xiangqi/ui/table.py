@@ -16,7 +16,7 @@ from spaces.xiangqi.api import read_moves
 from spaces.xiangqi.board import BLACK, RED, iccs, parse_iccs
 from spaces.xiangqi.game import Game, handicap_fen
 from spaces.xiangqi.player import Analysis
-from spaces.xiangqi.record import Record, play, read_game
+from spaces.xiangqi.record import Record, is_fen, play, read_game
 from spaces.xiangqi.ui.board import Arrow, Look
 from spaces.xiangqi.ui.opponents import ME, analyse, best, missing, seated
 
@@ -221,7 +221,7 @@ class Table:
     def read(self, text: str) -> None:
         """Take up a game or a position from text, to be gone through by hand."""
         record = read_game(text)
-        if record == Record():
+        if record == Record() and not is_fen(text):
             raise InputError("game", "没有读到着法、局面或标签。", "there is no move, position or tag in it.")
         self._take(Game.from_record(record))
 

@@ -40,6 +40,8 @@ def test_fen_alone_and_in_a_tag():
     ("a" * (MOST_CHARACTERS + 1), "game", str(MOST_CHARACTERS)), (None, "game", "text"),
     ('[FEN "9/9 w"]', "fen", "10 ranks"), ("9/9/9/9/9/9/9/9/9/9 w", "fen", "king"),
     ("a0a1 a9a8 a1a0 a8a9 " * 300, "moves", "at most"),
+    (START_FEN.replace("/9", "", 1), "fen", "10 ranks"), (START_FEN.replace("0 1", "-1 1"), "fen", "counters"),
+    (START_FEN.replace("- -", "KQ -"), "fen", "six fields"), (f"{START_FEN} h2e2", "fen", "six fields"),
 ])
 def test_what_is_wrong_is_named(text, field, word):
     with pytest.raises(InputError) as caught:

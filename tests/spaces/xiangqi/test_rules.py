@@ -109,6 +109,10 @@ def test_pop_restores_the_position():
 
 @pytest.mark.parametrize(("fen", "word"), [
     ("4k4/9/9/9/9/9/9/9/9/4K4 w - - 0 1", "face"),
+    ("3k5/9/9/9/9/9/9/9/9/4K4 w junk - 0 1", "third and fourth"),
+    ("3k5/9/9/9/9/9/9/9/9/4K4 w - - 0 1 more", "at most six"),
+    ("3k5/9/9/9/9/4P4/4P4/9/9/4K4 w - - 0 1", "one soldier a file"),
+    ("3k5/9/9/p8/p8/9/9/9/9/4K4 w - - 0 1", "one soldier a file"),
     ("3k5/9/9/9/9/9/9/9/3R5/4K4 w - - 0 1", "check"),
     ("rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBA1ABNR w - - 0 1", "king"),
     ("3k5/9/9/9/9/K8/9/9/9/9 w - - 0 1", "never stand"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.experiment import InputError
 from spaces.xiangqi import game as games
-from spaces.xiangqi.board import iccs, parse_iccs
+from spaces.xiangqi.board import START_FEN, iccs, parse_iccs
 from spaces.xiangqi.player import Analysis
 from spaces.xiangqi.ui import table as tables
 from spaces.xiangqi.ui.table import VERBS, Opening, Table
@@ -83,12 +83,18 @@ def test_a_resignation_elsewhere_does_not_count(table):
     assert table.game.at == 0
 
 
-@pytest.mark.parametrize("text", ["", " \n", "{only a comment", "*"])
+@pytest.mark.parametrize("text", ["", " \n", "{only a comment", "*", "{either/or/and/so on}"])
 def test_nothing_to_read_leaves_the_table(table, text):
     table.do({"move": "h2e2"})
     with pytest.raises(InputError, match="no move, position or tag"):
         table.read(text)
     assert len(table.game.nodes) == 2 and table.seats == ["me", "greedy"]
+
+
+def test_the_usual_start_is_read(table):
+    table.do({"move": "h2e2"})
+    table.read(f"\ufeff {START_FEN}\n")
+    assert len(table.game.nodes) == 1 and table.game.fen == START_FEN and len(table.shelf) == 1
 
 
 def test_a_hint_is_arrows_and_a_value(table):
