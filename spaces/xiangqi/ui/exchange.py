@@ -11,7 +11,7 @@ import gradio as gr
 from shared.experiment import InputError
 from shared.i18n import tr
 from shared.page import guard
-from spaces.xiangqi.board import iccs
+from spaces.xiangqi.board import START_FEN, iccs
 from spaces.xiangqi.record import MOST_CHARACTERS, write_pgn
 from spaces.xiangqi.ui.answers import QUIET, answered
 from spaces.xiangqi.ui.table import Table
@@ -39,6 +39,10 @@ def written(table: Table, kind: str) -> str:
         if kind == "fen":
             return table.game.position.fen()
         if kind == "moves":
+            if record.fen != START_FEN:
+                raise InputError("format", "着法串里没有开局局面，而这一局不从通常的开局开始；请用 PGN。",
+                                 "moves alone do not hold the first position, and this game has another than the usual "
+                                 "one: use PGN.")
             return " ".join(map(iccs, record.moves))
         return write_pgn(record, kind)
 

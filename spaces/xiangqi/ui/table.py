@@ -254,19 +254,25 @@ class Table:
 
     def replies(self, moves: int, mine: int) -> Iterator[None]:
         """Let the models move up to so often; yields when there is something new to see, ends when `turn` goes on."""
+        try:
+            yield from self._replies(moves, mine)
+        finally:  # refused, broken off, or left by the page
+            self._rest(mine)
+
+    def _replies(self, moves: int, mine: int) -> Iterator[None]:
         for left in range(moves - 1, -1, -1):
             with self.lock:
                 if self.turn != mine or self._idle():
                     break
-                name, path = self.seat(), list(self.game.position.moves)
+                name, fen, path = self.seat(), self.game.fen, list(self.game.position.moves)
                 self.busy, self.running = "wb"[self.game.turn], moves > 1
             yield
-            analysis = self._ask(name, path, mine)
+            analysis = analyse(name, fen, path)
             with self.lock:
                 if self.turn != mine:
                     break
                 value = self._judge(analysis)
-                self.busy, self.running = "", False  # also where the game has no room for another move
+                self.busy = ""
                 self.game.play(analysis.best)
                 if value is not None:  # what it expects of the move that it made
                     self.game.judge(value)
@@ -284,23 +290,23 @@ class Table:
         with self.lock:
             if self.turn != mine:
                 return
-            path, self.busy = list(self.game.position.moves), "wb"[self.game.turn]
-        yield
-        analysis = self._ask(best(), path, mine)
-        with self.lock:
-            if self.turn == mine:
-                self._judge(analysis)
-                self.arrows, self.busy = arrows(analysis), ""
-        yield
-
-    def _ask(self, name: str, path: list[int], mine: int) -> Analysis:
+            fen, path, self.busy = self.game.fen, list(self.game.position.moves), "wb"[self.game.turn]
         try:
-            return analyse(name, self.game.fen, path)
-        except BaseException:
+            yield
+            analysis = analyse(best(), fen, path)
             with self.lock:
                 if self.turn == mine:
-                    self.busy, self.running = "", False
-            raise
+                    self._judge(analysis)
+                    self.arrows = arrows(analysis)
+        finally:
+            self._rest(mine)
+        yield
+
+    def _rest(self, mine: int) -> None:
+        """Nobody thinks any more, unless on behalf of a later action."""
+        with self.lock:
+            if self.turn == mine:
+                self.busy, self.running = "", False
 
     def _judge(self, analysis: Analysis) -> float | None:
         """Keep and return the value of the position shown, for red."""

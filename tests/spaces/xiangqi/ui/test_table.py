@@ -73,6 +73,19 @@ def test_a_full_game_leaves_nobody_thinking(table, monkeypatch):
     assert not table.busy and not table.running
 
 
+@pytest.mark.parametrize("act", [
+    lambda table: table.replies(*table.do({"do": "new", "who": "none"})),
+    lambda table: table.hint(table.do({"do": "hint"})[1]),
+])
+def test_a_page_that_leaves_leaves_nobody_thinking(table, act):
+    table.seats = ["random", "greedy"]
+    under_way = act(table)
+    next(under_way)
+    assert table.busy
+    under_way.close()
+    assert not table.busy and not table.running
+
+
 def test_a_resignation_elsewhere_does_not_count(table):
     table.do({"move": "h2e2"})
     table.do({"do": "resign"})
