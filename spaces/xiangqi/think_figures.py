@@ -15,18 +15,23 @@ from spaces.xiangqi.voices import MODELS, Saying
 
 COLOURS = {"faithful": "accent", "sighted": "counter"}
 PLY = tr("着数（已走）", "plies made")
-HERE = tr("这里", "here")
+HERE, LINE = tr("这里", "here"), tr("背谱线", "recitation line")
+ENTROPY = tr("熵（比特，仅合法着法）", "entropy (bits, legal moves only)")
 FAINT_TO_FULL = (-3.3, -0.3)
 """log₁₀ of a share; the colour begins halfway, at 1.6 %."""
 Said = Mapping[str, Mapping[int, Saying]]
 
 
-def _along(name: str, label: str, caption: str, said: Said, value, at: int, last: int, **axis) -> str:
-    """A curve for each model along the game, of value(saying, ply)."""
+def _along(name: str, label: str, caption: str, said: Said, value, at: int, last: int, left: int | None = None,
+           **axis) -> str:
+    """A curve for each model along the game, of value(saying, ply); left: the plies before the recitation line."""
     layers = [plots.line(range(last + 1), [value(said[model][ply], ply) if ply in said[model] else math.nan
                                            for ply in range(last + 1)], model, COLOURS[model]) for model in MODELS]
-    return plots.figure(name, plots.axis(PLY, (0, max(last, 1)), whole=True), plots.axis(label, **axis),
-                        [*layers, plots.rule("vline", at, HERE, "ink", dash=True)], caption=caption, aspect=0.5)
+    if left is not None:
+        layers.append(plots.rule("vline", left + 0.5, LINE, "accent"))
+    layers.append(plots.rule("vline", at, HERE if left is None else "", "ink", dash=True))  # no label on another
+    return plots.figure(name, plots.axis(PLY, (0, max(last, 1)), whole=True), plots.axis(label, **axis), layers,
+                        caption=caption, aspect=0.5)
 
 
 def illegal_curve(said: Said, at: int, last: int) -> str:
@@ -37,7 +42,7 @@ def illegal_curve(said: Said, at: int, last: int) -> str:
 
 
 def entropy_curve(said: Said, at: int, last: int) -> str:
-    return _along("entropy", tr("熵（比特，仅合法着法）", "entropy (bits, legal moves only)"), tr(
+    return _along("entropy", ENTROPY, tr(
         "有多拿不准：1 比特等于在两着之间掷硬币，3 比特等于八着。",
         "How undecided it is: 1 bit is a coin between two moves, 3 bits are eight moves."),
         said, lambda one, ply: one.entropy, at, last, range=(0, None))
@@ -136,7 +141,7 @@ def openings_bars(counts: Sequence[int], left: int, at: int) -> str:
     """How many training games began so far, on a log axis."""
     logs = [math.log10(n) if n else math.nan for n in counts]
     layers = [plots.bars(range(1, len(counts) + 1), logs, tr("训练对局", "training games"), "counter"),
-              plots.rule("vline", left + 0.5, tr("背谱线", "recitation line"), "accent")]
+              plots.rule("vline", left + 0.5, LINE, "accent")]
     if at != left:
         layers.append(plots.rule("vline", at, "", "ink", dash=True))
     return plots.figure(
@@ -149,15 +154,10 @@ def openings_bars(counts: Sequence[int], left: int, at: int) -> str:
 
 def entropy_with_line(said: Said, left: int, at: int, last: int) -> str:
     """Entropy along the game, with the line."""
-    layers = [plots.line(range(last + 1), [said[model][ply].entropy if ply in said[model] else math.nan
-                                           for ply in range(last + 1)], model, COLOURS[model]) for model in MODELS]
-    layers += [plots.rule("vline", left + 0.5, tr("背谱线", "recitation line"), "accent"),
-               plots.rule("vline", at, "", "ink", dash=True)]
-    return plots.figure("entropy-line", plots.axis(PLY, (0, max(last, 1)), whole=True),
-                        plots.axis(tr("熵（比特，仅合法着法）", "entropy (bits, legal moves only)"), (0, None)), layers,
-                        caption=tr("这一局：线的左边是背过的谱，右边要自己想。点曲线，跳到那一着。",
-                                   "This game: left of the line is what was met, right of it the model is on its own. "
-                                   "Click to go there."), aspect=0.5)
+    return _along("entropy-line", ENTROPY, tr(
+        "这一局：线的左边是背过的谱，右边要自己想。点曲线，跳到那一着。",
+        "This game: left of the line is what was met, right of it the model is on its own. Click to go there."),
+        said, lambda one, ply: one.entropy, at, last, left, range=(0, None))
 
 
 UNITS = {"entropy": (tr("熵（比特）", "entropy (bits)"), 1),
@@ -175,7 +175,7 @@ def around_line(measured: Mapping, key: str) -> str:
         low, high = ([m + side * 1.96 * e for m, e in zip(mean, error, strict=True)] for side in (-1, 1))
         layers.append(plots.band(part["at"], low, high, COLOURS[model]))
         layers.append(plots.line(part["at"], mean, model, COLOURS[model]))
-    layers.append(plots.rule("vline", 0.5, tr("背谱线", "recitation line"), "ink"))
+    layers.append(plots.rule("vline", 0.5, LINE, "ink"))
     return plots.figure(
         f"around-{key}", plots.axis(tr("离背谱线几着", "plies from the recitation line"), whole=True),
         plots.axis(label, (0, None)), layers,

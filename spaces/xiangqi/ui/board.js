@@ -1,7 +1,7 @@
 // The board of xiangqi as one SVG: draws the scene of ui/board.py, lets a move be made by click, drag, touch or keys.
 // It never decides what is legal: it offers the moves that came with the scene, and the server has the last word.
 window.kx.xiangqi ??= (() => {
-  const kx = window.kx, NS = "http://www.w3.org/2000/svg", FILES = "abcdefghi", PATIENCE_MS = 1500;
+  const kx = window.kx, NS = "http://www.w3.org/2000/svg", FILES = "abcdefghi", PATIENCE_MS = 1500, LOST_MS = 20_000;
   const FACES = { K: "帥", A: "仕", B: "相", N: "傌", R: "俥", C: "炮", P: "兵", k: "將", a: "士", b: "象", n: "馬", r: "車", c: "砲", p: "卒" };
   const NAMES = { k: ["将帅", "king"], a: ["士", "advisor"], b: ["象", "elephant"], n: ["马", "horse"], r: ["车", "rook"], c: ["炮", "cannon"], p: ["兵卒", "soldier"] };
   const ICONS = { // western faces, drawn about the piece's centre
@@ -207,7 +207,7 @@ window.kx.xiangqi ??= (() => {
     const speak = (text) => { find(".xq-heard").textContent = text; };
     const hold = (s) => { held = goals(s).length ? s : -1; mark(); };
     const commit = (from, to) => {
-      asked = { board: scene.board, at: performance.now() };
+      asked = { scene, board: scene.board, at: performance.now() };
       const mover = on(from), victim = on(to), move = name(from) + name(to);
       if (victim) remove(victim);
       mover.at = to; layers.pieces.append(mover.node); put(mover, ...spot(to));
@@ -274,6 +274,12 @@ window.kx.xiangqi ??= (() => {
       const piece = on(cursor), side = piece && (isRed(piece.code) ? tr("红", "red ") : tr("黑", "black "));
       speak(`${name(cursor)} ${piece ? side + tr(...NAMES[piece.code.toLowerCase()]) : tr("空", "empty")}${goals(held).includes(cursor) ? tr("，可走", ", a legal move") : ""}`);
     });
+    setInterval(() => { // a move that nobody answered was never made
+      if (!waiting || performance.now() - asked.at < LOST_MS) return;
+      scene = asked.scene; heard = scene.last; waiting = false;
+      speak(tr("没有回音，这一着退回", "no answer: the move is taken back"));
+      show();
+    }, 500);
     setInterval(() => { // who thinks for over a second is seen to
       const said = find(".xq-strip.busy em");
       if (!said) return;

@@ -29,6 +29,9 @@ def test_curves_along_a_game(said):
     assert faithful["y"] == [20, 0] and sighted["y"] == [0, None] and here["at"] == 1
     assert (faithful["color"], sighted["color"]) == ("accent", "counter")
     assert _layers(figures.entropy_curve(said, 0, 1))[1]["y"] == [1, None]
+    *curves, line, here = _layers(figures.entropy_with_line(said, 2, 0, 1))
+    assert [curve["y"][0] for curve in curves] == [pytest.approx(0.811, abs=1e-3), 1]
+    assert (line["at"], here["at"]) == (2.5, 0)
     assert _layers(figures.rank_curve(said, [SECOND], 0, 1))[0]["y"] == [2, None]  # nothing was played after the end
 
 

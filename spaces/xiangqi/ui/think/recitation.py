@@ -103,9 +103,9 @@ def verdict(heard: dict[str, dict[int, Saying]], left: int, counts: list[int]) -
         if before and after:
             parts_zh.append(f"{model} 由 {fmean(before):.2f} 到 <b>{fmean(after):.2f}</b> 比特")
             parts_en.append(f"{model} from {fmean(before):.2f} to <b>{fmean(after):.2f}</b> bits")
-    met = counts[left - 1] if left else 0
+    met = counts[left - 1] if left else openings().games
+    mean_zh = f"线前后各 {NEAR} 着的平均熵：{'，'.join(parts_zh)}。" if parts_zh else ""
+    mean_en = f" Mean entropy of {NEAR} plies on either side: {', '.join(parts_en)}." if parts_en else ""
     return markup(
-        f"第 <b>{left + 1}</b> 着离谱：之前的 {left} 着有 {met} 局训练对局走过。线前后各 {NEAR} 着的平均熵："
-        f"{'，'.join(parts_zh)}。",
-        f"Move <b>{left + 1}</b> leaves the book: {met} training games went through the {left} plies before. Mean "
-        f"entropy of {NEAR} plies on either side: {', '.join(parts_en)}.")
+        f"第 <b>{left + 1}</b> 着离谱：之前的 {left} 着有 {met} 局训练对局走过。{mean_zh}",
+        f"Move <b>{left + 1}</b> leaves the book: {met} training games went through the {left} plies before.{mean_en}")

@@ -7,11 +7,12 @@ import pytest
 from shared.experiment import InputError
 from shared.i18n import SEPARATOR, pick
 from spaces.xiangqi.board import parse_iccs
+from spaces.xiangqi.recitation import openings
 from spaces.xiangqi.rules import Position
 from spaces.xiangqi.study import LENSES
 from spaces.xiangqi.ui import think
 from spaces.xiangqi.ui.table import Table
-from spaces.xiangqi.ui.think import attention, lists, pictures
+from spaces.xiangqi.ui.think import attention, lists, pictures, recitation
 from spaces.xiangqi.voices import MODELS, Saying
 
 CANNON, HORSE = parse_iccs("h2e2"), parse_iccs("h0g2")
@@ -75,6 +76,13 @@ def test_steps_stay_in_the_game_and_a_pasted_game_is_shown_at_its_end():
 def test_every_lens_has_a_view_in_both_languages():
     assert tuple(think.VIEWS) == LENSES
     assert all(pick(label, "en") != pick(label, "zh") for label, _ in think.VIEWS.values())
+
+
+def test_the_verdict_says_only_what_is_known():
+    said = recitation.verdict({model: {} for model in MODELS}, 0, [0])
+    assert "entropy" not in said and "熵" not in said and f"{openings().games} training games" in said
+    heard = dict.fromkeys(MODELS, {1: SAYING, 2: Saying({CANNON: 1.0}, [], {}, 0.0)})
+    assert "from 0.92 to <b>0.00</b> bits" in recitation.verdict(heard, 1, [7, 0])
 
 
 def test_the_game_of_the_board_comes_from_its_table():
