@@ -166,6 +166,12 @@ class Game:
             raise InputError("redo", "后面没有着法了。", "no move follows.")
         self._arrive(line[min(here + plies, len(line) - 1)])
 
+    def need_room(self, moves: int) -> None:
+        """InputError where so many new moves are too many."""
+        if len(self.nodes) - 1 + moves > MOST_NODES:
+            raise InputError("move", f"一局最多 {MOST_NODES} 着（含分支）；请开新局。",
+                             f"a game holds at most {MOST_NODES} moves with its branches: start another.")
+
     def resign(self, side: int) -> None:
         """A side gives up where the game stands."""
         if self.ending is not None:
@@ -189,9 +195,7 @@ class Game:
         parent = self.nodes[self.at]
         child = next((c for c in parent.children if self.nodes[c].move == move), None)
         if child is None:
-            if len(self.nodes) > MOST_NODES:
-                raise InputError("move", f"一局最多 {MOST_NODES} 着（含分支）；请开新局。",
-                                 f"a game holds at most {MOST_NODES} moves with its branches: start another.")
+            self.need_room(1)
             words = chinese(self.position, move), wxf(self.position, move)
             child = len(self.nodes)
             self.nodes.append(Node(self.at, move, words, value))

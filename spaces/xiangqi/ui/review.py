@@ -195,6 +195,7 @@ def to_table(table: Table, desk: Desk) -> Iterator[None]:
                 or tuple(game.nodes[n].move for n in known[1:]) != desk.review.moves:
             raise InputError("game", "对弈里已不是这盘棋；请重新复盘。",
                              "the table holds another game by now: review it again.")
+        game.need_room(len(line))  # or the line would break off midway
         here = {"do": "travel", "node": desk.nodes[desk.at]}
         table.do(here)
         for move in line:

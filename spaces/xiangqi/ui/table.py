@@ -24,8 +24,8 @@ VERSION = 1
 MOST_CHARACTERS = 380_000
 WITHOUT_END = 10_000
 HINTS = 3
-SHELF, SHELF_CHARACTERS = 5, 30_000
-"""So many games are kept when another begins, those of so many characters as JSON."""
+SHELF, SHELF_CHARACTERS = 5, 150_000
+"""So many games are kept when another begins, the older ones only while all have so few characters as JSON."""
 SIDES = {"w": RED, "b": BLACK}
 
 
@@ -176,9 +176,9 @@ class Table:
         """Keep the game on the table, if anything was played, so that another can begin."""
         if len(self.game.nodes) == 1:
             return
-        kept = {"game": self.game.to_json(), "seats": self.seats}
-        if len(json.dumps(kept)) <= SHELF_CHARACTERS:
-            self.shelf = [kept, *self.shelf][:SHELF]
+        self.shelf = [{"game": self.game.to_json(), "seats": self.seats}, *self.shelf][:SHELF]
+        while len(self.shelf) > 1 and len(json.dumps(self.shelf)) > SHELF_CHARACTERS:
+            self.shelf.pop()
 
     def _seat(self, event: dict) -> None:
         side = _word(event, "side")

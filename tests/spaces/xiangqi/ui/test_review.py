@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from shared.experiment import InputError
+from spaces.xiangqi import game as games
 from spaces.xiangqi import review as reviews
 from spaces.xiangqi.board import parse_iccs
 from spaces.xiangqi.player import Analysis
@@ -108,6 +109,16 @@ def test_another_game_on_the_table_is_left_alone(desk, table):
     desk.go(0)
     with pytest.raises(InputError, match="no line"):
         page.step_line(desk, 1)
+
+
+def test_without_room_for_the_line_the_table_stays(desk, table, monkeypatch):
+    list(page._running(desk))
+    desk.go(1)
+    monkeypatch.setattr(games, "MOST_NODES", len(table.game.nodes))
+    before, turn = table.keep(), table.turn
+    with pytest.raises(InputError, match="a game holds at most"):
+        list(page.to_table(table, desk))
+    assert table.keep() == before and table.turn == turn
 
 
 def test_nothing_to_review():

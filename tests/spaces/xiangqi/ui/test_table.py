@@ -149,6 +149,23 @@ def test_a_new_game_loses_nothing(table):
             Table().recall(json.dumps(kept))
 
 
+def test_a_long_game_is_kept_too_and_older_ones_make_room(monkeypatch):
+    around, tags = "h2h3 h7h6 h3h2 h6h7 " * 250, "".join(f'[T{i} "{"棋" * 400}"]\n' for i in range(40))
+    table = Table()
+    for text in ("b2e2", "h2e2", f"{tags}\n{around}"):
+        table.read(text)
+    table.do({"do": "new", "who": "both"})
+    assert [len(one["game"]["moves"]) for one in table.shelf] == [1000, 1, 1]
+    again = Table()
+    again.recall(table.keep())
+    again.do({"do": "fetch", "index": 0})
+    assert len(again.game.position.moves) == 1000
+    monkeypatch.setattr(tables, "SHELF_CHARACTERS", 1_000)
+    table.read("h2e2")
+    table.read(around)
+    assert [len(one["game"]["moves"]) for one in table.shelf] == [1]
+
+
 def test_keep_and_recall(table):
     for _ in table.replies(*table.do({"move": "h2e2"})):
         pass
