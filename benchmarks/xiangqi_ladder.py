@@ -11,7 +11,8 @@ that a busy machine weakens nobody; fairy-stockfish (Debian's, UCI, variant xian
 `skill0` and `skill3` at depth 6, `depth1`, `depth2` and so on at full skill.
 
 The score is (wins + draws / 2) / games with a 95 % Wilson interval whose number of games is what the variance of the
-pairs of one opening is worth. A line of `--out` is a game; games that are there already are not played again.
+pairs of one opening is worth. A line of `--out` is a game; those that the same weights
+played already are not played again.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ import argparse
 import json
 import math
 import random
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -32,13 +33,14 @@ import torch
 from spaces.xiangqi import api
 from spaces.xiangqi.board import iccs, parse_iccs
 from spaces.xiangqi.data import is_validation
+from spaces.xiangqi.engine import Engine, installed
+from spaces.xiangqi.fingerprint import fingerprint
 from spaces.xiangqi.outcome import outcome
 from spaces.xiangqi.player import Greedy, Random
 from spaces.xiangqi.rules import Position
 from spaces.xiangqi.search import Thinking
 
 MOST_PLIES = 300
-ENGINE_PATHS = ("fairy-stockfish", "/usr/games/fairy-stockfish")
 ENGINES = {"skill-5": (-5, 6), "skill0": (0, 6), "skill3": (3, 6), "depth1": (20, 1), "depth2": (20, 2),
            "depth4": (20, 4), "depth6": (20, 6), "depth8": (20, 8)}
 """(Skill Level, depth)"""
@@ -62,64 +64,37 @@ class Chooser(Protocol):
     def __call__(self, position: Position) -> int: ...
 
 
-class Engine:
-    """fairy-stockfish as a process that speaks UCI."""
+class Rival:
+    """fairy-stockfish at a skill and a depth."""
 
-    def __init__(self, path: str, skill: int, depth: int):
-        self.depth = depth
-        self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        options = {"UCI_Variant": "xiangqi", "Skill Level": skill, "Threads": 1, "Hash": 16}
-        self._say("uci", *(f"setoption name {name} value {value}" for name, value in options.items()), "isready")
-        self._hear("readyok")
-
-    def _say(self, *lines: str) -> None:
-        self.process.stdin.write("\n".join(lines) + "\n")
-        self.process.stdin.flush()
-
-    def _hear(self, word: str) -> str:
-        for line in self.process.stdout:
-            if line.startswith(word):
-                return line
-        raise RuntimeError("fairy-stockfish has ended")
-
-    def new_game(self) -> None:
-        self._say("ucinewgame", "isready")
-        self._hear("readyok")
+    def __init__(self, skill: int, depth: int):
+        self.engine, self.depth = Engine({"Skill Level": skill, "Hash": 16}), depth
 
     def __call__(self, position: Position) -> int:
-        moves = " ".join(map(to_uci, position.moves))
-        self._say(f"position fen {position.start_fen} moves {moves}", f"go depth {self.depth}")
-        return from_uci(self._hear("bestmove").split()[1])
-
-
-def to_uci(move: int) -> str:
-    """UCI counts ranks from 1: h2e2 is h3e3."""
-    word = iccs(move)
-    return f"{word[0]}{int(word[1]) + 1}{word[2]}{int(word[3]) + 1}"
-
-
-def from_uci(word: str) -> int:
-    """
-    >>> from_uci("a10a9") == parse_iccs("a9a8")
-    True
-    """
-    middle = next(i for i in range(2, len(word)) if word[i].isalpha())
-    return parse_iccs(f"{word[0]}{int(word[1:middle]) - 1}{word[middle]}{int(word[middle + 1:]) - 1}")
+        return self.engine.think(position.start_fen, position.moves, self.depth)[0]
 
 
 def make(name: str, seconds: float, seed: int) -> Chooser | None:
     """A player by its name; None where its program is missing."""
     if name in ENGINES:
-        path = next(filter(None, map(shutil.which, ENGINE_PATHS)), None)
-        return Engine(path, *ENGINES[name]) if path else None
+        return Rival(*ENGINES[name]) if installed() else None
     if name in WITHOUT:
-        sight = api._sight(api.weights("thinking"))
+        sight = api.sight_of(api.weights("thinking"))
         player = Thinking(sight, seconds, clock=time.process_time, **WITHOUT[name])
     elif name in ("random", "greedy"):
         player = {"random": Random, "greedy": Greedy}[name](seed)
     else:
         player = api.player(name, api.weights(name))
     return lambda position: player.analyse(position).best
+
+
+@cache
+def fingerprint_of(name: str) -> str:
+    """The fingerprint of the model that a player asks, empty where it asks none."""
+    unguided = name in WITHOUT and not any(WITHOUT[name].get(part, True) for part in ("policy", "value"))
+    if unguided or name not in (*api.LEVELS, *WITHOUT):
+        return ""
+    return fingerprint(api.weights("thinking" if name in WITHOUT else name))
 
 
 def openings(data: Path, count: int) -> list[tuple[int, ...]]:
@@ -176,27 +151,32 @@ def match(a: str, b: str, options: argparse.Namespace, starts: list[tuple[int, .
         print(f"{a} – {b} is left out: fairy-stockfish is not installed")
         return False
     known = {(g["opening"], g["red"]) for g in done if same(g, a, b, options.seconds)}
-    for number in range(options.games):
-        opening, a_red = number // 2, number % 2 == 0
-        if (opening, "a" if a_red else "b") in known:
-            continue
-        for player in players:
-            if isinstance(player, Engine):
-                player.new_game()
-        first, second = players if a_red else players[::-1]
-        position, score, reason, seconds = play(first, second, starts[opening])
-        mine = seconds[0 if a_red else 1]
-        keep({"a": a, "b": b, "seconds": options.seconds, "opening": opening, "red": "a" if a_red else "b",
-              "score": score if a_red else 1 - score, "reason": reason, "plies": len(position.moves),
-              "mean_ms": round(1000 * sum(mine) / max(1, len(mine))), "most_ms": round(1000 * max(mine, default=0)),
-              "moves": " ".join(map(iccs, position.moves))})
+    with ExitStack() as stack:
+        rivals = [player.engine for player in players if isinstance(player, Rival)]
+        for engine in rivals:
+            stack.callback(engine.close)
+        for number in range(options.games):
+            opening, a_red = number // 2, number % 2 == 0
+            if (opening, "a" if a_red else "b") in known:
+                continue
+            for engine in rivals:
+                engine.new_game()
+            first, second = players if a_red else players[::-1]
+            position, score, reason, seconds = play(first, second, starts[opening])
+            mine = seconds[0 if a_red else 1]
+            keep({"a": a, "b": b, "models": [fingerprint_of(a), fingerprint_of(b)], "seconds": options.seconds,
+                  "opening": opening, "red": "a" if a_red else "b", "score": score if a_red else 1 - score,
+                  "reason": reason, "plies": len(position.moves),
+                  "mean_ms": round(1000 * sum(mine) / max(1, len(mine))), "most_ms": round(1000 * max(mine, default=0)),
+                  "moves": " ".join(map(iccs, position.moves))})
     return True
 
 
 def same(game: dict, a: str, b: str, seconds: float) -> bool:
-    """Whether a kept game is of this pairing; only *thinking* depends on the seconds."""
+    """Whether a kept game is of this pairing and these weights; only *thinking* depends on the seconds."""
     timed = any(name in WITHOUT for name in (a, b))
-    return (game["a"], game["b"]) == (a, b) and (not timed or game["seconds"] == seconds)
+    return (game["a"], game["b"], game.get("models")) == (a, b, [fingerprint_of(a), fingerprint_of(b)]) \
+        and (not timed or game["seconds"] == seconds)
 
 
 def interval(games: list[dict]) -> tuple[float, float, float]:

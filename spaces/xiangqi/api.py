@@ -48,14 +48,14 @@ def weights(level: str) -> PreTrainedModel:
     return models.load("", SightedModel, embedded=WEIGHTS / "sighted").model
 
 
-_sight = lru_cache(maxsize=2)(Sight)
+sight_of = lru_cache(maxsize=2)(Sight)
 
 
 def player(level: str, model: PreTrainedModel) -> Player:
     """The player of a level with its model."""
     if level == "article":
         return Article(model)
-    sight = _sight(model)
+    sight = sight_of(model)
     if level == "thinking":
         return Thinking(sight, THINKING_SECONDS)
     return Sighted(sight) if level == "sighted" else SightedValue(sight)
@@ -71,7 +71,7 @@ def analyse(level: str, fen: str, moves: list[int]) -> Analysis:
 @accelerator.run(duration=10)
 @one_thread()
 def _study(fen: str, moves: list[int], seconds: float) -> Analysis:
-    sight = _sight(weights("thinking").to(accelerator.device()))
+    sight = sight_of(weights("thinking").to(accelerator.device()))
     return Thinking(sight, seconds).analyse(play(fen, moves))
 
 

@@ -5,7 +5,7 @@
 Random sparse positions in which alpha–beta sees a mate are kept when `prover` shows that (1) red wins within n moves
 whatever black does, and not within n − 1; (2) only one first move does; (3) without any one of red's pieces there is
 no win within n: nobody is idle. fairy-stockfish, to a depth beyond the mate, must see the same mate after the first
-move; before it, it may prefer another (its pruning overlooks some quiet keys), which is kept as its verdict.
+move; before it, it may prefer another (its pruning overlooks some quiet keys).
 Difficulty is measured: does *greedy* find the first move, does the *sighted* policy, and how many nodes the proof took.
 """
 
@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import shutil
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -26,6 +24,7 @@ from pathlib import Path
 from shared.experiment import InputError
 from spaces.xiangqi.alphabeta import MATE, MOST, memory, search, warm
 from spaces.xiangqi.board import ALLOWED, CANNON, HORSE, KINDS, KING, RED, ROOK, SOLDIER, format_fen, iccs, parse_iccs
+from spaces.xiangqi.engine import Engine
 from spaces.xiangqi.native import LIMIT, desk
 from spaces.xiangqi.prover import Prover, Undecided
 from spaces.xiangqi.rules import Position
@@ -36,7 +35,6 @@ MOST_MOVES = 5
 PER_CLASS = 4
 """Of one material and one length there are at most so many."""
 ATTACKERS = (ROOK, HORSE, CANNON, SOLDIER)
-ENGINE_PATHS = ("fairy-stockfish", "/usr/games/fairy-stockfish")
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,6 @@ class Study:
     """Whether *greedy* takes or mates with the key, and whether it is the policy's favourite."""
     engine_mate: int | None
     """In how many moves fairy-stockfish sees the mate, told the first."""
-    engine_best: str
-    """The move it plays first itself, as ICCS."""
 
     @property
     def level(self) -> int:
@@ -156,48 +152,14 @@ def compose(position: Position, limit: int, wanted: set[int]) -> tuple[int, list
     return (number, line, prover.nodes) if len(line) == 2 * number - 1 else None
 
 
-class Engine:
-    """fairy-stockfish asked for the mate."""
-
-    def __init__(self):
-        path = next(filter(None, map(shutil.which, ENGINE_PATHS)), None)
-        if path is None:
-            raise SystemExit("fairy-stockfish is not installed: apt-get install fairy-stockfish")
-        self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._say("uci", "setoption name UCI_Variant value xiangqi", "setoption name Hash value 64")
-
-    def _say(self, *lines: str) -> None:
-        self.process.stdin.write("\n".join(lines) + "\n")
-        self.process.stdin.flush()
-
-    def verdict(self, fen: str, depth: int) -> tuple[int | None, str]:
-        """(moves to mate for the side to move, below zero when it is mated; its best move, as UCI)."""
-        self._say("ucinewgame", f"position fen {fen}", f"go depth {depth}")
-        mate = None
-        for line in self.process.stdout:
-            words = line.split()
-            if "score" in words:
-                kind, value = words[words.index("score") + 1 :][:2]
-                mate = int(value) if kind == "mate" else None
-            if words[:1] == ["bestmove"]:
-                return mate, words[1]
-        raise RuntimeError("fairy-stockfish has ended")
-
-
-def from_uci(word: str) -> str:
-    """UCI counts ranks from 1: a10a9 is a9a8."""
-    middle = next(i for i in range(2, len(word)) if word[i].isalpha())
-    return f"{word[0]}{int(word[1:middle]) - 1}{word[middle]}{int(word[middle + 1:]) - 1}"
-
-
 def make(seconds: float, seed: int, limit: int, had: list[Study],
          keep: Callable[[list[Study]], None]) -> list[Study]:
     """Compose until all are there, or the seconds are over; `keep` gets them after each."""
     from spaces.xiangqi import api
     from spaces.xiangqi.player import Greedy
 
-    rng, engine, out = random.Random(seed), Engine(), list(had)
-    sight, end = api._sight(api.weights("sighted")), time.process_time() + seconds
+    rng, engine, out = random.Random(seed), Engine({"Hash": 64}), list(had)
+    sight, end = api.sight_of(api.weights("sighted")), time.process_time() + seconds
     while time.process_time() < end and any(_count(out)[n] < wanted for n, wanted in WANTED.items()):
         position = sparse(rng)
         if position is None or not position.legal_moves():
@@ -211,19 +173,18 @@ def make(seconds: float, seed: int, limit: int, had: list[Study],
                 or sum((s.mate, s.material.split("-")[0]) == (made[0], kind.split("-")[0]) for s in out) >= PER_CLASS:
             continue
         number, line, nodes = made
-        _, best = engine.verdict(position.fen(), 2 * number + 8)
-        position.push(line[0])
-        mated, _ = engine.verdict(position.fen(), 2 * number + 8)
-        position.pop()
+        engine.new_game()
+        _, mated = engine.think(position.fen(), line[:1], 2 * number + 8)
         if mated != 1 - number:
             print(f"after {iccs(line[0])} the engine says mate {mated}, not {1 - number}: {position.fen()}", flush=True)
             continue
         view = sight.look(position)
         out.append(Study(position.fen(), number, " ".join(map(iccs, line)), kind, nodes,
                          Greedy(0).analyse(position).best == line[0],
-                         max(view.policy, key=view.policy.__getitem__) == line[0], 1 - mated, from_uci(best)))
+                         max(view.policy, key=view.policy.__getitem__) == line[0], 1 - mated))
         keep(out)
         print(len(out), out[-1], flush=True)
+    engine.close()
     return out
 
 
