@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from spaces.xiangqi.board import parse_iccs
 from spaces.xiangqi.native import (
     EARLY,
     HASH,
@@ -318,11 +319,11 @@ def _store(memory, slot, key, move, score, depth, low, beta, ply):
 
 def compile_all() -> None:
     """Compile whatever a search needs, or read it from numba's cache on disk."""
-    table, mind = desk(Position()), memory()
+    table, mind, move = desk(Position()), memory(), parse_iccs("h2e2")
     table.state[LIMIT] = 1_000
-    make(table, 2089)
+    make(table, move)
     quiesce(table, mind, -MOST, MOST, 1, 0)
-    unmake(table, 2089)
+    unmake(table, move)
     search(table, mind, 2, -MOST, MOST, 1, 1)
     Prover(Position("4k4/9/9/9/9/9/9/9/R8/1R3K3 w")).wins(1)
 

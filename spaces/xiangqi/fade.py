@@ -22,8 +22,9 @@ from shared import accelerator, models
 from spaces.xiangqi.faithful import characters
 from spaces.xiangqi.record import play
 from spaces.xiangqi.rules import Position
+from spaces.xiangqi.sight import window
 from spaces.xiangqi.styles import STYLES
-from spaces.xiangqi.voices import MODELS, check_line, sight_keys
+from spaces.xiangqi.voices import MODELS, check_line
 from spaces.xiangqi.weights import WEIGHTS
 
 if TYPE_CHECKING:  # building the page loads no models
@@ -92,9 +93,9 @@ def faithful_attention(model: GPT2LMHeadModel, moves: list[int]) -> Attention:
 @torch.inference_mode()
 def sighted_attention(model: SightedModel, position: Position, style: int) -> Attention:
     """Of an eager model's trunk, at the present ply; earlier plies than its window have share 0."""
-    keys = sight_keys(position)
-    first = max(0, len(keys) - model.config.n_positions)
-    boards, last = (torch.tensor(column, device=model.device) for column in zip(*keys[first:], strict=True))
+    keys = window(position, model.config.n_positions)
+    first = len(position.moves) + 1 - len(keys)
+    boards, last = (torch.tensor(column, device=model.device) for column in zip(*keys, strict=True))
     _, seen = model.encode(boards, last)
     with watched(model.trunk.h) as weights:
         model.remember(seen[None], last[None], torch.full_like(last, style)[None])

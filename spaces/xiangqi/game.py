@@ -14,7 +14,7 @@ from typing import Any
 from shared.experiment import InputError
 from spaces.xiangqi.board import BLACK, RED, SQUARES, START_FEN, format_fen, iccs, parse_fen, parse_iccs
 from spaces.xiangqi.notation import chinese, wxf
-from spaces.xiangqi.outcome import REASONS, outcome
+from spaces.xiangqi.outcome import REASONS, RESULT, outcome
 from spaces.xiangqi.record import MOST_TAGS, Record
 from spaces.xiangqi.rules import Position
 
@@ -32,11 +32,6 @@ class Ending:
     winner: int | None
     zh: str
     en: str
-
-    @property
-    def result(self) -> str:
-        """As PGN writes it."""
-        return {RED: "1-0", BLACK: "0-1", None: "1/2-1/2"}[self.winner]
 
 
 @dataclass
@@ -188,7 +183,7 @@ class Game:
         moves = tuple(self.nodes[node].move for node in line)
         last = line[-1] if line else 0
         end, told = self.ending if self.at == last else None, self.result if self.ends == last else "*"
-        return Record(self.fen, moves, end.result if end else told, self.tags)
+        return Record(self.fen, moves, RESULT[end.winner] if end else told, self.tags)
 
     def _add(self, move: int, value: float | None) -> None:
         """Visit the child with this move, which is legal at `at`, making it if there is none."""

@@ -15,16 +15,16 @@ import numpy as np
 from spaces.xiangqi import worth
 from spaces.xiangqi.board import ADVISOR, CANNON, ELEPHANT, HORSE, KING, ROOK, SOLDIER
 from spaces.xiangqi.rules import (
-    _ORTHOGONAL,
     ADVISOR_MOVES,
     ELEPHANT_MOVES,
     HORSE_ATTACKS,
     HORSE_MOVES,
     KING_MOVES,
+    ORTHOGONAL,
     SOLDIER_ATTACKS,
     SOLDIER_MOVES,
     Position,
-    _ray,
+    ray_of,
 )
 
 NOWHERE = 90
@@ -51,7 +51,7 @@ def _leaps(piece: int, s: int) -> list[tuple[int, int]]:
     return list(HORSE_MOVES[s]) if kind == HORSE else list(ELEPHANT_MOVES[black][s]) if kind == ELEPHANT else []
 
 
-_rays = [[_ray(s, *d) for d in _ORTHOGONAL] for s in range(90)]
+_rays = [[ray_of(s, *d) for d in ORTHOGONAL] for s in range(90)]
 RAY = np.zeros((90, 4, 9), np.int16)
 RAY_LENGTH = np.array([[len(ray) for ray in rays] for rays in _rays], np.int16)
 for _s, _four in enumerate(_rays):

@@ -28,6 +28,9 @@ REASONS = {
 }
 """What each `Outcome.reason` says, in Chinese and in English."""
 
+RESULT = {RED: "1-0", BLACK: "0-1", None: "1/2-1/2"}
+"""A winner as PGN writes it."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -39,7 +42,7 @@ class Outcome:
     @property
     def result(self) -> str:
         """As PGN writes it."""
-        return {RED: "1-0", BLACK: "0-1", None: "1/2-1/2"}[self.winner]
+        return RESULT[self.winner]
 
 
 class _Past:

@@ -97,10 +97,10 @@ def mates(position: Position, move: int) -> bool:
     """Whether a legal move ends the game at once: mate, or stalemate, which wins as well."""
     position.push(move)
     # Stalemate is rare and legal moves are dear: only checks, and moves against few pieces, are looked into.
-    side, suspicious = position.turn, position.in_check() or _few(position.board, position.turn)
+    suspicious = position.in_check() or _few(position.board, position.turn)
     over = suspicious and not position.legal_moves()
     position.pop()
-    return over and side != position.turn
+    return over
 
 
 def _few(board: list[int], side: int) -> bool:

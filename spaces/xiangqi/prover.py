@@ -147,10 +147,3 @@ class Prover:
             if left > longest[1]:
                 longest = move, left
         return longest
-
-    def play(self, move: int) -> None:
-        """Go on from the position after a legal move."""
-        make(self.table, move)
-
-    def back(self, move: int) -> None:
-        unmake(self.table, move)

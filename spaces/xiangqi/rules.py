@@ -11,7 +11,6 @@ from shared.experiment import InputError
 from spaces.xiangqi.board import (
     ADVISOR,
     ALLOWED,
-    BLACK,
     CANNON,
     ELEPHANT,
     HORSE,
@@ -22,12 +21,10 @@ from spaces.xiangqi.board import (
     SOLDIER,
     START_FEN,
     format_fen,
-    iccs,
     parse_fen,
-    parse_iccs,
 )
 
-_ORTHOGONAL = ((1, 0), (-1, 0), (0, 1), (0, -1))
+ORTHOGONAL = ((1, 0), (-1, 0), (0, 1), (0, -1))
 _DIAGONAL = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
@@ -35,7 +32,7 @@ def _square(rank: int, file: int) -> int | None:
     return 9 * rank + file if 0 <= rank < 10 and 0 <= file < 9 else None
 
 
-def _ray(s: int, dr: int, df: int) -> tuple[int, ...]:
+def ray_of(s: int, dr: int, df: int) -> tuple[int, ...]:
     out, at = [], _square(s // 9 + dr, s % 9 + df)
     while at is not None:
         out.append(at)
@@ -52,7 +49,7 @@ def _steps(s: int, directions, piece: int, length: int = 1) -> tuple[int, ...]:
 def _horse(s: int) -> tuple[tuple[int, int], ...]:
     """(leg, target) of the up to eight horse moves from s."""
     out = []
-    for dr, df in _ORTHOGONAL:
+    for dr, df in ORTHOGONAL:
         for side in (-1, 1):
             t = _square(s // 9 + 2 * dr + side * df, s % 9 + 2 * df + side * dr)
             if t is not None:
@@ -68,9 +65,9 @@ def _soldier(s: int, black: int) -> tuple[int, ...]:
     return _steps(s, directions, SOLDIER + 8 * black)
 
 
-RAYS = [tuple(r for d in _ORTHOGONAL if (r := _ray(s, *d))) for s in range(90)]
+RAYS = [tuple(r for d in ORTHOGONAL if (r := ray_of(s, *d))) for s in range(90)]
 HORSE_MOVES = [_horse(s) for s in range(90)]
-KING_MOVES = [[_steps(s, _ORTHOGONAL, KING + 8 * c) for s in range(90)] for c in (0, 1)]
+KING_MOVES = [[_steps(s, ORTHOGONAL, KING + 8 * c) for s in range(90)] for c in (0, 1)]
 ADVISOR_MOVES = [[_steps(s, _DIAGONAL, ADVISOR + 8 * c) for s in range(90)] for c in (0, 1)]
 ELEPHANT_MOVES = [
     [tuple(((s + t) // 2, t) for t in _steps(s, _DIAGONAL, ELEPHANT + 8 * c, 2)) for s in range(90)]
@@ -274,15 +271,6 @@ class Position:
             self.kings[self.turn] = f
         return move
 
-    def push_iccs(self, word: str) -> int:
-        """Make the move of an ICCS word; InputError when it is malformed or illegal here."""
-        move = parse_iccs(word)
-        if move not in self.legal_moves():
-            raise InputError("moves", f"第 {len(self.moves) + 1} 着 {iccs(move)} 不合规则。",
-                             f"move {len(self.moves) + 1}, {iccs(move)}, is not legal.")
-        self.push(move)
-        return move
-
     @property
     def captured(self) -> list[int]:
         """The piece that each of `moves` took, 0 for none."""
@@ -305,8 +293,3 @@ def perft(position: Position, depth: int) -> int:
         total += perft(position, depth - 1)
         position.pop()
     return total
-
-
-def winner_without_moves(position: Position) -> int:
-    """The side that wins when the side to move has no legal move: mate and stalemate both lose."""
-    return BLACK - position.turn

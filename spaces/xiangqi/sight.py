@@ -66,15 +66,15 @@ class Sight:
     @torch.inference_mode()
     def look(self, position: Position, style: int = ENGINE, legal: list[int] | None = None) -> View:
         """The view of a position with as much of its history as the model reads."""
-        window = _window(position, self.plies)
+        keys = window(position, self.plies)
         with _precision(self.model.device):
-            known = {key: row for key in window[:-1] if (row := self._seen.get(key)) is not None}
-            fresh = [*dict.fromkeys(key for key in window[:-1] if key not in known), window[-1]]
+            known = {key: row for key in keys[:-1] if (row := self._seen.get(key)) is not None}
+            fresh = [*dict.fromkeys(key for key in keys[:-1] if key not in known), keys[-1]]
             squares, seen, _ = self._encode(fresh)
             self._keep(fresh, seen)
             known |= zip(fresh, seen.unbind(), strict=True)
-            last = torch.tensor([[last for _, last in window]], device=seen.device)
-            memory = self._memory(torch.stack([known[key] for key in window])[None], last, style)
+            last = torch.tensor([[last for _, last in keys]], device=seen.device)
+            memory = self._memory(torch.stack([known[key] for key in keys])[None], last, style)
             decision = self.model.decide(squares[-1:], memory)
         legal = position.legal_moves() if legal is None else legal
         return _views(decision, [(legal, position.turn)])[0]
@@ -107,7 +107,7 @@ def _key(board: list[int], turn: int, last: int | None) -> tuple[tuple[int, ...]
     return tuple(mover_board(board, turn)), NO_MOVE if last is None else _TOKENS[mover_move(last, turn)]
 
 
-def _window(position: Position, plies: int) -> list[tuple[tuple[int, ...], int]]:
+def window(position: Position, plies: int) -> list[tuple[tuple[int, ...], int]]:
     """Keys of the last positions of the game, the present one last."""
     board, turn, keys = list(position.board), position.turn, []
     moves, taken = position.moves, position.captured

@@ -23,8 +23,8 @@ from spaces.xiangqi.board import iccs
 from spaces.xiangqi.breaks import breach
 from spaces.xiangqi.faithful import PLIES, characters
 from spaces.xiangqi.record import play
-from spaces.xiangqi.replay import MOVE_TOKEN, NO_MOVE, mover_board, mover_move
 from spaces.xiangqi.rules import Position
+from spaces.xiangqi.sight import window
 from spaces.xiangqi.styles import STYLES
 
 if TYPE_CHECKING:  # building the page loads no models
@@ -149,31 +149,18 @@ class _Tree:
 # ---- the sighted model
 
 
-def sight_keys(position: Position) -> list[tuple[tuple[int, ...], int]]:
-    """(cells, token of the last move) of every position of a game, as the side to move there sees them."""
-    board, turn, keys = list(position.board), position.turn, []
-    for ply in range(len(position.moves), -1, -1):
-        last = int(MOVE_TOKEN[mover_move(position.moves[ply - 1], turn)]) if ply else NO_MOVE
-        keys.append((tuple(mover_board(board, turn)), last))
-        if ply:
-            origin, target = divmod(position.moves[ply - 1], 90)
-            board[origin], board[target] = board[target], position.captured[ply - 1]
-            turn ^= 1
-    return keys[::-1]
-
-
 @torch.inference_mode()
 def sighted_moves(model: SightedModel, position: Position, plies: list[int], style: int) -> torch.Tensor:
     """(P, 8100) probability of every move, absolute, at some plies of a game, read as `Sight.look` reads."""
-    size, keys, device = model.config.n_positions, sight_keys(position), model.device
+    size, keys, device = model.config.n_positions, window(position, len(position.moves) + 1), model.device
     first = max(0, min(plies) + 1 - size)
     boards, last = (torch.tensor(column, device=device) for column in zip(*keys[first : max(plies) + 1], strict=True))
     squares, seen = model.encode(boards, last)
     memory = []
     for ply in plies:
-        window = slice(max(0, ply + 1 - size) - first, ply + 1 - first)
-        tokens = last[None, window]
-        memory.append(model.remember(seen[None, window], tokens, torch.full_like(tokens, style))[:, -1])
+        span = slice(max(0, ply + 1 - size) - first, ply + 1 - first)
+        tokens = last[None, span]
+        memory.append(model.remember(seen[None, span], tokens, torch.full_like(tokens, style))[:, -1])
     rows = torch.tensor(plies, device=device) - first
     policy = model.decide(squares[rows], torch.cat(memory)).policy.float().softmax(-1).cpu()
     start = position.turn ^ len(position.moves) & 1

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from spaces.xiangqi.board import iccs
+from spaces.xiangqi.board import iccs, parse_iccs
 from spaces.xiangqi.notation import parse_notation
 from spaces.xiangqi.prover import Prover
 from spaces.xiangqi.record import play
@@ -293,7 +293,7 @@ def play_to_the_end(page, position: Position, choose, most: int) -> Position:
     """Red's moves by clicks, black's as the page lists them, until one side is mated."""
     for _ in range(most):
         word = iccs(choose(position))
-        position.push_iccs(word)
+        position.push(parse_iccs(word))
         move(page, word)
         count = len(position.moves) + bool(position.legal_moves())
         listed = plies(page, count)
@@ -362,7 +362,7 @@ def test_a_study_is_solved_and_ticked(visit):
     page.locator("#studies-said", has_text="no tick").wait_for()
     page.click("#studies-again")
     page.wait_for_timeout(600)
-    position.push_iccs(key)
+    position.push(parse_iccs(key))
     click(key)
     page.locator("#studies-said", has_text="Good!").wait_for()
     answer = page.locator("#studies-said").inner_text().split("answers ")[1].split(":")[0]

@@ -8,6 +8,7 @@ import torch
 from shared.experiment import InputError
 from shared.models import Shelf
 from spaces.xiangqi import api
+from spaces.xiangqi.board import parse_iccs
 from spaces.xiangqi.model import SightedConfig, SightedModel
 from spaces.xiangqi.rules import Position
 from spaces.xiangqi.tasks import SIGHTED_SIZES, FaithfulTask, save
@@ -34,10 +35,10 @@ def test_the_promised_interface(level):
     answer = api.xiangqi_move("", "h2e2 h9g7", level)
     position = Position()
     for word in ("h2e2", "h9g7"):
-        position.push_iccs(word)
+        position.push(parse_iccs(word))
     assert set(answer) == {"move", "fen", "legal", "policy", "illegal_mass"}
     assert answer["move"] in answer["legal"] and set(answer["policy"]) <= set(answer["legal"])
-    position.push_iccs(answer["move"])
+    position.push(parse_iccs(answer["move"]))
     assert answer["fen"] == position.fen() and json.loads(json.dumps(answer)) == answer
     assert 0 < answer["illegal_mass"] <= 1
 

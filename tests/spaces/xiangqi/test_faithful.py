@@ -33,7 +33,7 @@ def test_tree_agrees_with_plain_scoring(model):
     position, legal = Position(), []
     for word in ("h2e2", "h9g7", "h0g2", "i9h9"):
         legal.append(position.legal_moves())
-        position.push_iccs(word)
+        position.push(parse_iccs(word))
     with torch.inference_mode():
         scored = spell_moves(model, position.moves, legal, 0, plies_at_once=3)
         for ply, spelled in enumerate(scored):

@@ -18,7 +18,7 @@ def _play(fen: str, words: str) -> Position:
     position = Position(fen)
     for word in words.split():
         assert outcome(position) is None
-        position.push_iccs(word)
+        position.push(parse_iccs(word))
     return position
 
 
@@ -51,7 +51,7 @@ def test_only_new_and_worthy_threats_are_chases():
 def test_blockers_of_rook_and_cannon():
     rook = Position("4k4/9/9/4p4/9/9/9/9/4R4/5K3 b").board
     assert blockers(rook, BLACK) == {58}
-    cannon = Position("4k4/9/9/4p4/4p4/9/9/9/4C4/5K3 b").board
+    cannon = Position("4k4/9/9/4p4/4n4/9/9/9/4C4/5K3 b").board
     assert blockers(cannon, BLACK) == {58, 49}
 
 

@@ -52,7 +52,7 @@ def test_every_player_plays_legal_moves(sight):
 
 def test_article_is_the_summed_log_probability(sight):
     position = Position()
-    position.push_iccs("h2e2")
+    position.push(parse_iccs("h2e2"))
     analysis = _players(sight)[2].analyse(position)
     assert sum(analysis.policy.values()) + analysis.illegal_mass == pytest.approx(1, abs=1e-5)
     assert analysis.best == max(analysis.policy, key=analysis.policy.__getitem__)
@@ -61,7 +61,7 @@ def test_article_is_the_summed_log_probability(sight):
 def test_article_reads_the_end_of_a_long_game(sight):
     position = Position()
     for word in 40 * ["a0a1", "a9a8", "a1a0", "a8a9"]:
-        position.push_iccs(word)
+        position.push(parse_iccs(word))
     assert _players(sight)[2].analyse(position).best in position.legal_moves()
 
 
@@ -92,12 +92,12 @@ def test_value_knows_repetition():
     """The third occurrence draws, by perpetual check it loses."""
     position = Position("4k4/9/9/9/9/9/9/9/8R/3K5 w")
     for word in "i1i2 e9f9 i2i1 f9e9 i1i2 e9f9 i2i1".split():
-        position.push_iccs(word)
+        position.push(parse_iccs(word))
     values = SightedValue(Blank()).values(position, position.legal_moves())
     assert values[parse_iccs("f9e9")] == 0.0
     position = Position("3k5/9/9/9/9/9/9/9/R8/5K3 w")
     for word in "a1d1 d9e9 d1e1 e9d9 e1d1 d9e9 d1e1 e9d9".split():
-        position.push_iccs(word)
+        position.push(parse_iccs(word))
     values = SightedValue(Blank()).values(position, position.legal_moves())
     assert values[parse_iccs("e1d1")] == -1.0, "perpetual check loses"
 
@@ -106,7 +106,7 @@ def test_value_knows_the_reply_that_repeats():
     """The move itself makes a position for the second time, the reply one for the third: perpetual check loses."""
     position = Position("3k5/9/9/9/9/9/9/9/4R4/5K3 w")
     for word in "e1d1 d9e9 d1e1 e9d9 e1d1 d9e9".split():
-        position.push_iccs(word)
+        position.push(parse_iccs(word))
     before, values = position.fen(), SightedValue(Blank()).values(position, position.legal_moves())
     assert values[parse_iccs("d1e1")] == -1.0 and values[parse_iccs("d1d5")] > -1.0
     assert position.fen() == before
@@ -127,12 +127,12 @@ class Fond:
 def test_sighted_does_not_check_for_ever_nor_repeat_when_ahead():
     position = Position("3k5/9/9/9/9/9/9/9/R8/5K3 w")
     for word in "a1d1 d9e9 d1e1 e9d9 e1d1 d9e9 d1e1 e9d9".split():
-        position.push_iccs(word)
+        position.push(parse_iccs(word))
     lost, again = parse_iccs("e1d1"), Sighted(Fond("e1d1")).analyse(position)
     assert again.best != lost and again.score[lost] < 0 and again.policy[lost] > 0.9
     position = Position("4k4/9/9/9/9/9/9/9/8R/3K5 w")
     for word in "i1i2 e9f9 i2i1 f9e9".split():
-        position.push_iccs(word)
+        position.push(parse_iccs(word))
     before = position.fen()
     assert iccs(Sighted(Fond("i1i2")).analyse(position).best) != "i1i2" and position.fen() == before
     assert iccs(Sighted(Fond("i1i3")).analyse(position).best) == "i1i3"

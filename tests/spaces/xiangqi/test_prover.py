@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from spaces.xiangqi.board import iccs
+from spaces.xiangqi.board import iccs, parse_iccs
 from spaces.xiangqi.native import make
 from spaces.xiangqi.prover import Prover, Undecided, forced
 from spaces.xiangqi.rules import Position
@@ -61,7 +61,7 @@ def test_stalemate_wins():
 
 def test_the_longest_defence():
     position = Position("4k4/9/9/9/9/9/9/9/R8/1R1K5 w")
-    position.push_iccs("a1a8")
+    position.push(parse_iccs("a1a8"))
     answer, needed = Prover(position).defence(position, 3)
     assert answer in position.legal_moves() and needed == 1
     position = Position("4k4/9/9/9/9/P8/9/9/9/3K5 b")

@@ -2,7 +2,6 @@
 
 import os
 import random
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,11 +9,11 @@ from hypothesis import strategies as st
 
 from shared.experiment import InputError
 from shared.jsonl import read_rows
-from spaces.xiangqi.board import START_FEN, iccs, parse_iccs
+from spaces.xiangqi.board import iccs, parse_iccs
+from spaces.xiangqi.record import play
 from spaces.xiangqi.rules import ALL_MOVES, Position, perft
 
 pyffish = pytest.importorskip("pyffish")
-GAMES = Path("../shared/data/xiangqi/games.jsonl.xz")
 
 
 @pytest.mark.parametrize(("depth", "count"), [(1, 44), (2, 1920), (3, 79666)])
@@ -77,17 +76,17 @@ def test_more_random_play_agrees_with_pyffish():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not GAMES.exists(), reason=f"{GAMES} is missing")
-def test_positions_of_real_games_agree_with_pyffish():
+def test_positions_of_real_games_agree_with_pyffish(data):
     """The other half of XIANGQI_POSITIONS."""
     wanted, seen = int(os.environ.get("XIANGQI_POSITIONS", "3000")) // 2, 0
-    for row in read_rows(GAMES):
+    for row in read_rows(data / "xiangqi" / "games.jsonl.xz"):
         position = Position()
         for word in row["moves"].split():
             fen = position.fen()
             legal = sorted(map(iccs, position.legal_moves()))
             assert legal == sorted(_ours(m) for m in pyffish.legal_moves("xiangqi", fen, []))
-            position.push_iccs(word)
+            assert word in legal
+            position.push(parse_iccs(word))
             seen += 1
         if seen >= wanted:
             return
@@ -147,8 +146,7 @@ def test_any_word_is_a_move_or_an_input_error(word):
         assert 0 <= move < 8100 and parse_iccs(iccs(move)) == move
 
 
-def test_illegal_move_leaves_the_position():
-    position = Position()
-    with pytest.raises(InputError):
-        position.push_iccs("a0a5")
-    assert position.fen() == START_FEN and position.push_iccs("H2-E2") == 90 * 25 + 22
+def test_an_illegal_move_is_named():
+    with pytest.raises(InputError, match="move 2, a9a5, is not legal"):
+        play("", [parse_iccs("H2-E2"), parse_iccs("a9a5")])
+    assert play("", [parse_iccs("H2-E2")]).moves == [90 * 25 + 22]

@@ -42,7 +42,7 @@ class Blank:
 def score(fen: str, depth: int, moves: str = "") -> int:
     position = Position(fen)
     for word in moves.split():
-        position.push_iccs(word)
+        position.push(parse_iccs(word))
     table, mind = desk(position), memory()
     table.state[LIMIT] = 10**9
     return search(table, mind, depth, -MOST, MOST, 0, 1)
@@ -67,13 +67,13 @@ def test_repetition_is_a_draw_and_by_perpetual_check_lost():
     fen, moves = "3k5/9/9/9/9/9/9/9/R8/5K3 w", "a1d1 d9e9 d1e1 e9d9 e1d1"
     position = Position(fen)
     for word in moves.split():
-        position.push_iccs(word)
+        position.push(parse_iccs(word))
     table = desk(position)
     make(table, parse_iccs("d9e9"))
     assert alphabeta.repeated(table, 1) - 1 - MOST == -(BY_RULE - 1)  # red is to move, and has lost by rule
     quiet = Position("4k4/9/9/9/9/9/9/9/8R/3K5 w")
     for word in "i1i2 e9f9 i2i1 f9e9".split():
-        quiet.push_iccs(word)
+        quiet.push(parse_iccs(word))
     assert alphabeta.repeated(desk(quiet), 0) - 1 - MOST == 0
 
 
@@ -97,7 +97,7 @@ def test_thinking_proves_mate_in_two_knowing_nothing():
 def test_thinking_does_not_check_for_ever():
     position = Position("3k5/9/9/9/9/9/9/9/R8/5K3 w")
     for word in "a1d1 d9e9 d1e1 e9d9 e1d1 d9e9 d1e1 e9d9".split():
-        position.push_iccs(word)
+        position.push(parse_iccs(word))
     analysis = Thinking(Blank(), 60, 3).analyse(position)
     assert iccs(analysis.best) != "e1d1" and analysis.score[parse_iccs("e1d1")] <= -BY_RULE
 
@@ -136,7 +136,7 @@ def test_the_position_stays_as_it_was():
     torch.manual_seed(0)
     sight = Sight(SightedModel(SightedConfig(**SIGHTED_SIZES["tiny"])).eval())
     position = Position()
-    position.push_iccs("h2e2")
+    position.push(parse_iccs("h2e2"))
     before = position.fen(), list(position.moves)
     player = Thinking(sight, 60, 3)
     analysis = player.analyse(position)

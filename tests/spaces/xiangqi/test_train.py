@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from spaces.xiangqi.board import iccs
+from spaces.xiangqi.board import iccs, parse_iccs
 from spaces.xiangqi.data import is_validation, read_games
 from spaces.xiangqi.rules import Position
 from spaces.xiangqi.train import WARMUP_STEPS, learning_rate
@@ -23,7 +23,7 @@ def _row(rng: random.Random) -> dict:
             break
         best.append(iccs(rng.choice(legal)))
         words.append(iccs(legal[rng.randrange(len(legal))]))
-        position.push_iccs(words[-1])
+        position.push(parse_iccs(words[-1]))
     return {"moves": " ".join(words), "best": best}
 
 

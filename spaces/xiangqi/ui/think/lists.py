@@ -82,29 +82,28 @@ def broken(said: Mapping[str, Mapping[int, Saying]], at: int) -> str:
         heads += [tr(f"{model}，此着", f"{model}, here"), tr("全局平均", "mean of the game")]
     rows = [_rule_row(tr(*names), said, at, lambda one, rule=rule: one.broken.get(rule, 0.0))
             for rule, names in RULES.items()]
-    rows.append(_rule_row(tr("其余（每着都太小）", "the rest, each too small to name"),
-                          said, at, lambda one: one.rest))
-    rows.append(_rule_row(tr("合计", "in all"), said, at, lambda one: one.illegal_mass, ' class="total"'))
-    head = "".join(f'<th scope="col">{h}</th>' for h in heads)
-    return f'<div class="xt-scroll"><table class="xt-table"><thead><tr>{head}</tr></thead>{"".join(rows)}</table></div>'
+    rows += [_rule_row(tr("其余（每着都太小）", "the rest, each too small to name"), said, at, lambda one: one.rest),
+             _rule_row(tr("合计", "in all"), said, at, lambda one: one.illegal_mass)]
+    return table(heads, rows, "totalled")
 
 
-def _rule_row(name: str, said: Mapping, at: int, value: Callable[[Saying], float], kind: str = "") -> str:
-    cells = []
+def _rule_row(name: str, said: Mapping, at: int, value: Callable[[Saying], float]) -> list[str]:
+    cells = [name]
     for model in MODELS:
         here, mean = value(said[model][at]), fmean(map(value, said[model].values()))
         cells += [_cell(here, COLOURS[model]), _cell(mean, COLOURS[model])]
-    return f'<tr{kind}><th scope="row">{name}</th>{"".join(cells)}</tr>'
+    return cells
 
 
 def _cell(p: float, color: str) -> str:
     bar = f'<i style="--mark: var(--kx-{color}); width: {max(1, round(54 * p))}px"></i>' if p >= 5e-4 else ""
-    return f"<td>{bar}{percent(p) if p else '0'}</td>"
+    return f"{bar}{percent(p) if p else '0'}"
 
 
-def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table whose first column names its rows."""
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "") -> str:
+    """A table whose first column names its rows; of kind "totalled", the last is their sum."""
     head = "".join(f'<th scope="col">{h}</th>' for h in heads)
     body = "".join(f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
                    for first, *rest in rows)
-    return f'<div class="xt-scroll"><table class="xt-table"><thead><tr>{head}</tr></thead>{body}</table></div>'
+    head, kind = f"<thead><tr>{head}</tr></thead>", f"xt-table {kind}".strip()
+    return f'<div class="xt-scroll"><table class="{kind}">{head}<tbody>{body}</tbody></table></div>'
