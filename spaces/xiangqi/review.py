@@ -14,7 +14,7 @@ from statistics import fmean
 
 from shared.experiment import InputError
 from shared.live import LiveRun
-from spaces.xiangqi.api import study
+from spaces.xiangqi.api import read_moves, study
 from spaces.xiangqi.board import BLACK, RED
 from spaces.xiangqi.outcome import outcome
 from spaces.xiangqi.record import play
@@ -29,6 +29,24 @@ COSTLIEST, LEAST = 3, 2.0
 def accuracy(before: float, after: float) -> float:
     """0 … 100 for a move, of the mover's expected score in percent before and after it."""
     return max(0.0, min(100.0, 103.1668 * math.exp(-0.04354 * max(0.0, before - after)) - 3.1669))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A review as a link names it."""
+
+    seconds: float = SECONDS[1]
+    """For each position."""
+    fen: str = ""
+    """The first position; empty: the usual start."""
+    moves: str = ""
+    """The game, as ICCS words; empty: that of the table."""
+
+    def __post_init__(self):
+        if self.seconds not in SECONDS:
+            names = ", ".join(map(str, SECONDS))
+            raise InputError("seconds", f"每个局面的秒数应为 {names} 之一。", f"seconds must be one of {names}.")
+        play(self.fen, read_moves(self.moves))
 
 
 @dataclass(frozen=True)
@@ -65,9 +83,7 @@ class Review(LiveRun):
 
     def begin(self, fen: str, moves: tuple[int, ...], seconds: float) -> None:
         """Take up a game (legal moves from a FEN, empty for the start), to be searched for `seconds` a position."""
-        if seconds not in SECONDS:
-            names = ", ".join(map(str, SECONDS))
-            raise InputError("seconds", f"每个局面的秒数应为 {names} 之一。", f"seconds must be one of {names}.")
+        Asked(seconds)
         if not moves:
             raise InputError("game", "还没有着法可复盘：请先下一盘，或读入棋谱。",
                              "there is no move to review: play a game first, or read one in.")

@@ -16,8 +16,8 @@ def build(page: Page) -> None:
     with gr.Tabs(overflow_behavior="wrap") as tabs:
         with gr.Tab(tr("对弈", "Play"), id="play"):
             table = play.build(page, tabs)
-        with gr.Tab(tr("复盘", "Review"), id="review") as reviewing:
-            review.build(tabs, reviewing, *table)
+        with gr.Tab(tr("复盘", "Review"), id="review"):
+            review.build(page, tabs, *table)
         with gr.Tab(tr("残局", "Studies"), id="studies") as studying:
             studies.build(page, tabs, studying, *table)
         with gr.Tab(tr("看它怎么想", "See it think"), id="think") as thinking:

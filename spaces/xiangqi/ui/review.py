@@ -12,14 +12,15 @@ from shared import page as parts
 from shared import plots
 from shared.experiment import InputError
 from shared.i18n import markup, prose, tr
-from shared.page import clicked, guard
-from spaces.xiangqi.board import iccs
+from shared.page import Page, clicked, guard
+from spaces.xiangqi.board import START_FEN, iccs
 from spaces.xiangqi.notation import chinese, wxf
-from spaces.xiangqi.review import COSTLIEST, SECONDS, Judged, Review
+from spaces.xiangqi.review import COSTLIEST, SECONDS, Asked, Judged, Review
 from spaces.xiangqi.rules import Position
 from spaces.xiangqi.ui.answers import QUIET, answered
 from spaces.xiangqi.ui.board import Arrow, board, scene
 from spaces.xiangqi.ui.panel import COLOURS
+from spaces.xiangqi.ui.play import follow_link
 from spaces.xiangqi.ui.table import Table
 
 SHOWN_LINE = 7
@@ -206,7 +207,20 @@ def to_table(table: Table, desk: Desk) -> Iterator[None]:
     yield
 
 
-def build(tabs: gr.Tabs, tab: gr.Tab, table: gr.State, kept: gr.BrowserState, outputs: list) -> None:
+def present(table: Table, kept: Any) -> list[str]:
+    """The table's game for a link: its first position, and the whole line."""
+    table.recall(kept)
+    with table.lock:
+        record = table.game.record()
+    return ["" if record.fen == START_FEN else record.fen, " ".join(map(iccs, record.moves))]
+
+
+def follow(table: Table, kept: Any, fen: str, moves: str) -> list[Any]:
+    """The game that a link names, on the table, to be reviewed."""
+    return follow_link(table, kept, "me", "me" if fen or moves else "", fen, moves)
+
+
+def build(page: Page, tabs: gr.Tabs, table: gr.State, kept: gr.BrowserState, outputs: list) -> None:
     """Draw the view."""
     desk, first = gr.State(Desk(), time_to_live=6 * 3600), show(Desk())
     with gr.Row(equal_height=False):
@@ -221,11 +235,15 @@ def build(tabs: gr.Tabs, tab: gr.Tab, table: gr.State, kept: gr.BrowserState, ou
         with gr.Column(scale=6, min_width=320):
             seconds = gr.Radio([(tr(f"{s:g} 秒", f"{s:g} s"), s) for s in SECONDS], value=SECONDS[1],
                                label=tr("每个局面想多久", "Time for each position"), elem_id="review-seconds")
+            game = {name: gr.Textbox("", visible=False) for name in ("fen", "moves")}
             with gr.Row():
                 begin = gr.Button(tr("开始复盘", "Review"), variant="primary", elem_id="review-start",
                                   min_width=110)
                 stop = gr.Button(tr("停", "Stop"), elem_id="review-stop", min_width=70)
                 resume = gr.Button(tr("继续", "Go on"), elem_id="review-resume", min_width=70)
+                copy = gr.Button(tr("复制链接", "Copy link"), size="sm", elem_classes="kx-link", elem_id="review-copy",
+                                 scale=0)
+                link = gr.Button(visible="hidden", elem_id="review-copy-now")
             status = parts.status(elem_id="review-status")
             said = parts.verdict(first[2], elem_id="review-said")
             with gr.Row(elem_classes="kx-try"):
@@ -262,3 +280,7 @@ def build(tabs: gr.Tabs, tab: gr.Tab, table: gr.State, kept: gr.BrowserState, ou
         one.click(dearest(index), desk, drawn, **QUIET)
     take.click(answered(to_table), [table, kept, desk], outputs, **QUIET).success(
         lambda: gr.Tabs(selected="play"), None, tabs, **QUIET)
+    copy.click(guard(present), [table, kept], [*game.values()], **QUIET).then(
+        None, None, None, js="() => document.getElementById('review-copy-now').click()")
+    page.view("review", Asked, {"seconds": seconds, **game}, link, tabs=tabs,
+              redraw=(guard(follow), [table, kept, *game.values()], outputs))

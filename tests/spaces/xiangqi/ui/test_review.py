@@ -10,6 +10,7 @@ from spaces.xiangqi import game as games
 from spaces.xiangqi import review as reviews
 from spaces.xiangqi.board import parse_iccs
 from spaces.xiangqi.player import Analysis
+from spaces.xiangqi.review import Asked
 from spaces.xiangqi.ui import review as page
 from spaces.xiangqi.ui.review import Desk
 from spaces.xiangqi.ui.table import Table
@@ -119,6 +120,25 @@ def test_without_room_for_the_line_the_table_stays(desk, table, monkeypatch):
     with pytest.raises(InputError, match="a game holds at most"):
         list(page.to_table(table, desk))
     assert table.keep() == before and table.turn == turn
+
+
+@pytest.mark.parametrize("gift", ["", "w:rooks"])
+def test_a_link_brings_the_game(gift):
+    table, friend = Table(), Table()
+    table.do({"do": "new", "who": "both", "gift": gift})
+    for word in ("a3a4", "a6a5"):
+        table.do({"move": word})
+    table.do({"do": "first"})
+    fen, moves = page.present(table, "")
+    assert (moves, bool(fen)) == ("a3a4 a6a5", bool(gift)) and Asked(1.0, fen, moves)
+    page.follow(friend, "", fen, moves)
+    assert friend.game.record() == table.game.record() and friend.seats == ["me", "me"]
+    before = friend.keep()
+    page.follow(friend, "", "", "")  # a link with the seconds alone
+    assert friend.keep() == before
+    for wrong in ({"seconds": 2}, {"fen": "9 w"}, {"moves": "a0a9"}):
+        with pytest.raises(InputError):
+            Asked(**wrong)
 
 
 def test_nothing_to_review():
