@@ -127,6 +127,21 @@ def test_classify_document_reads_the_beginning_or_the_whole(client):
             client.predict(*values, api_name="/classify_document")
 
 
+@pytest.mark.skipif("xiangqi" not in app.SLUGS, reason="the page has no xiangqi tab yet")
+def test_xiangqi_move_answers_a_game_and_names_what_is_wrong(client):
+    out = client.predict("", "h2e2 h9g7", "sighted", api_name="/xiangqi_move")
+    assert out["move"] in out["legal"] and set(out["policy"]) == set(out["legal"]) and out["fen"].split()[1] == "b"
+    assert sum(out["policy"].values()) + out["illegal_mass"] == pytest.approx(1, abs=1e-3)
+    for field, sentence, values in (
+        ("moves", "move 2, a9a5, is not legal", ("", "h2e2 a9a5", "sighted")),
+        ("level", "must be one of", ("", "", "grandmaster")),
+        ("fen", "10 ranks", ("9/9 w", "", "sighted")),
+    ):
+        with pytest.raises(Exception, match=f"{field}: .*{sentence}") as caught:
+            client.predict(*values, api_name="/xiangqi_move")
+        assert "\n" not in str(caught.value).strip()
+
+
 @pytest.mark.skipif("chat" not in app.SLUGS, reason="the page has no chat tab yet")
 def test_chat_streams_a_continuation_and_names_what_is_wrong(client, tmp_path):
     model = tiny(tmp_path / "tiny")

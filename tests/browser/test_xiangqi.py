@@ -248,6 +248,30 @@ def test_a_forged_event_is_refused_and_the_piece_goes_back(visit):
     assert plies(page, 1) == ["C2=5"]
 
 
+def test_a_capture_a_check_and_a_resignation(visit):
+    page = open_table(visit, BOTH + "&fen=3k5/9/9/9/9/9/9/9/R2p5/5K3+w")
+    move(page, "a1d1")
+    status(page, "Check! Black to move.")
+    page.locator("#xiangqi-board .marks .check").wait_for(state="attached")
+    assert page.locator("#xiangqi-board .xq-strip.w .taken svg").count() == 1
+    assert page.locator("#xiangqi-board .xq-strip.b .taken svg").count() == 0
+    press(page, "Resign")
+    status(page, "Red wins: black resigned")
+    press(page, "Undo")
+    status(page, "Check! Black to move.")
+
+
+def test_who_is_black_turns_the_board_and_sees_what_red_expects(visit):
+    page = open_table(visit, "&black=sighted")
+    assert page.locator("#xiangqi-panel .curve").is_hidden()
+    press(page, "I am black")
+    plies(page, 1)
+    status(page, "Black to move.")
+    page.locator("#xiangqi-board .piece.black[style*='translate(40px, 90px)']").wait_for()  # e9: the board is turned
+    page.locator("#xiangqi-panel .curve .line").wait_for(state="attached")
+    assert page.locator("#xiangqi-board .xq-bar:not(.unknown)").count() == 1
+
+
 def test_two_visitors_play_at_once(visit):
     first, second = open_table(visit, BOTH), open_table(visit, BOTH, language="zh-CN")
     move(first, "h2e2")
@@ -383,6 +407,12 @@ def test_a_review_names_the_blunder_and_stops(visit):
     page.get_by_label("0.1 s").check()
     page.click("#review-start")
     page.locator("#review-status", has_text="Done: 9 positions").wait_for(timeout=120_000)
+    page.click("#review-copy")
+    page.wait_for_url(re.compile("view=review"))
+    friend = visit(page.url[page.url.index("?") :], language="en-US")
+    assert friend.get_by_label("0.1 s").is_checked()
+    friend.get_by_role("tab", name="Play").click()
+    assert len(plies(friend, 8)) == 8
     page.click("#review-dear-0")
     page.locator("#review-said", has_text="Better:").wait_for()
     page.locator("#review-board .arrow").nth(1).wait_for()

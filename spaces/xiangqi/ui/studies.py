@@ -59,7 +59,9 @@ class Attempt:
     arrows: list[Arrow] = field(default_factory=list)
     helped: bool = False
     over: bool = False
-    lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+
+    def __post_init__(self):
+        self.lock = threading.RLock()  # no field: gradio copies the fields of a State's first value
 
     def __deepcopy__(self, memo) -> Attempt:
         return Attempt()  # gradio copies a State's first value for each session

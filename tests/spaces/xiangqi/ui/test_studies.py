@@ -1,5 +1,6 @@
 """A visitor at a study: solved, too slow, helped; what the browser kept is not believed."""
 
+from dataclasses import asdict
 from functools import partial
 
 import pytest
@@ -83,6 +84,10 @@ def test_a_forged_number_opens_nothing(attempt, number):
     with pytest.raises(InputError, match="number of a study"):
         page.follow(attempt, [], "all", False, number)
     assert attempt.number == NUMBER
+
+
+def test_an_attempt_can_be_a_first_value(attempt):
+    assert asdict(attempt)["number"] == NUMBER
 
 
 def test_memory_is_cleaned_and_listed():
