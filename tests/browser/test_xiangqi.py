@@ -400,6 +400,7 @@ def test_a_study_is_solved_and_ticked(visit):
     page.locator(f"#studies-list .done[data-n='{number}']").wait_for()
 
 
+@pytest.mark.timeout(300)
 def test_a_review_names_the_blunder_and_stops(visit):
     """Red gives a rook for nothing."""
     page = open_table(visit, BOTH + "&moves=h2e2+h9g7+i0i1+i9h9+i1h1+b9c7+h1h7+h9h7")
@@ -411,7 +412,7 @@ def test_a_review_names_the_blunder_and_stops(visit):
     page.wait_for_url(re.compile("view=review"))
     friend = visit(page.url[page.url.index("?") :], language="en-US")
     assert friend.get_by_label("0.1 s").is_checked()
-    friend.get_by_role("tab", name="Play").click()
+    friend.get_by_role("tab", name="Play", exact=True).click()
     assert len(plies(friend, 8)) == 8
     page.click("#review-dear-0")
     page.locator("#review-said", has_text="Better:").wait_for()
