@@ -232,6 +232,9 @@ def build(page: Page, tabs: gr.Tabs, table: gr.State, kept: gr.BrowserState, out
                 better = gr.Button(tr("走更好的一步 ▸", "Step the better line ▸"), size="sm", elem_id="review-better")
                 worse = gr.Button(tr("◂ 退一步", "◂ Step back"), size="sm")
                 take = gr.Button(tr("拿到棋盘上接着下", "Play on from here"), size="sm", elem_id="review-take")
+                copy = gr.Button(tr("复制链接", "Copy link"), size="sm", elem_classes="kx-link", elem_id="review-copy",
+                                 scale=0)
+                link = gr.Button(visible="hidden", elem_id="review-copy-now")
         with gr.Column(scale=6, min_width=320):
             seconds = gr.Radio([(tr(f"{s:g} 秒", f"{s:g} s"), s) for s in SECONDS], value=SECONDS[1],
                                label=tr("每个局面想多久", "Time for each position"), elem_id="review-seconds")
@@ -241,9 +244,6 @@ def build(page: Page, tabs: gr.Tabs, table: gr.State, kept: gr.BrowserState, out
                                   min_width=110)
                 stop = gr.Button(tr("停", "Stop"), elem_id="review-stop", min_width=70)
                 resume = gr.Button(tr("继续", "Go on"), elem_id="review-resume", min_width=70)
-                copy = gr.Button(tr("复制链接", "Copy link"), size="sm", elem_classes="kx-link", elem_id="review-copy",
-                                 scale=0)
-                link = gr.Button(visible="hidden", elem_id="review-copy-now")
             status = parts.status(elem_id="review-status")
             said = parts.verdict(first[2], elem_id="review-said")
             with gr.Row(elem_classes="kx-try"):
