@@ -154,26 +154,41 @@ def perform(reader: Reader, ids: Tensor, task: str, name: str, stride: int = 256
         for share, logits, tokens in steps(reader, ids, name, stride):
             if logits is not None:
                 reading = Reading(name, scored(labels, logits[places]), tokens, *meter.now(), done=share)
+            left = time.perf_counter()
             yield share, reading if share < 1 else None
+            meter.began += time.perf_counter() - left  # other visitors' turns
     yield 1.0, replace(reading, seconds=meter.seconds, peak_mb=meter.peak_mb)
 
 
 @run(duration=120)
-def perform_named(model: str, ids: Tensor, task: str, name: str, stride: int = 256) -> Iterator[tuple[float, Reading]]:
+def perform_named(
+    model: str, ids: Tensor, task: str, name: str, stride: int = 256, embedded: Path | None = None
+) -> Iterator[tuple[float, Reading]]:
     """`perform` on the device, by the model's name."""
-    reader = load_named(model)
-    from shared.accelerator import device
-
-    reader.model.to(device())
+    reader = load_named(model, embedded=embedded)
+    reader.model.to(accelerator.device())
     yield from perform(reader, ids, task, name, stride)
+
+
+@run(duration=60)
+def time_readings(model: str, backend: str) -> list[tuple[int, float]]:
+    """(tokens, seconds) of two short readings on the device, after one that warms it up."""
+    reader = load_named(model)
+    reader.model.to(accelerator.device())
+    most, times = min(SAMPLES[-1], reader.capacity), []
+    for length in (short := min(SAMPLES[0], most // 4), short, most):
+        ids = torch.randint(5, reader.model.config.vocab_size, (1, length))
+        began = time.perf_counter()
+        list(read(reader.model, ids, backend))
+        times.append((length, time.perf_counter() - began))
+    return times[1:]
 
 
 class Clock:
     """Foretells seconds: a reading of n tokens costs a·n + b·n², with a and b from two short ones, once a model."""
 
     def __init__(self):
-        self._known: dict[tuple, tuple[float, float]] = {}
-        self._lock = threading.Lock()
+        self._known: dict[tuple[str, str], tuple[float, float]] = {}
 
     def seconds(self, reader: Reader, name: str, tokens: int, stride: int = 256) -> float:
         """Of a reading of so many tokens; measures at the first question."""
@@ -186,21 +201,15 @@ class Clock:
         return linear * tokens + square * tokens**2
 
     def _fit(self, reader: Reader, name: str) -> tuple[float, float]:
-        key = (id(reader.model), name)
-        with self._lock:
-            if key not in self._known:
-                self._known[key] = self._measure(reader, name)
-            return self._known[key]
+        key = (reader.name, name)
+        if key not in self._known:  # two visitors may both measure: neither waits for the other's turn
+            self._known.setdefault(key, self._measure(*key))
+        return self._known[key]
 
-    def _measure(self, reader: Reader, name: str) -> tuple[float, float]:
-        most, times = min(SAMPLES[-1], reader.capacity), []
-        for length in (min(SAMPLES[0], most // 4), most):
-            ids = torch.randint(5, reader.model.config.vocab_size, (1, length))
-            began = time.perf_counter()
-            list(read(reader.model, ids, name if name in ("performer", "taylor") else "auto"))
-            times.append((length, time.perf_counter() - began))
-        (short, quick), (long, slow) = times
-        if name in ("performer", "taylor"):
+    def _measure(self, model: str, name: str) -> tuple[float, float]:
+        linear = name in ("performer", "taylor")
+        (short, quick), (long, slow) = time_readings(model, name if linear else "auto")
+        if linear:
             return slow / long, 0.0
         square = max(0.0, (slow / long - quick / short) / (long - short))
         return max(slow / long - square * long, 0.0), square
@@ -213,8 +222,7 @@ class Clock:
         linear, square = self._fit(reader, name)
         foretold = linear * tokens + square * tokens**2
         if foretold > 0:
-            with self._lock:
-                self._known[id(reader.model), name] = (linear * seconds / foretold, square * seconds / foretold)
+            self._known[reader.name, name] = (linear * seconds / foretold, square * seconds / foretold)
 
 
 CLOCK = Clock()

@@ -6,6 +6,7 @@ import dataclasses
 import html
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import gradio as gr
 
@@ -81,10 +82,10 @@ def answer(document: Document, *values) -> Iterator[list]:
     ids = reader.tokens(document.text)
     done: list[Reading] = []
     said = lambda done: (document, settings.model, settings.task, _label(done))  # noqa: E731
-    for name, source, key in _planned(settings):
+    for name, tuned, key in _planned(settings):
         foretold = CLOCK.seconds(reader, name, ids.shape[1], settings.stride)
         drawn = began = time.perf_counter()
-        for share, reading in perform_named(source, ids, settings.task, name, settings.stride):
+        for share, reading in perform_named(settings.model, ids, settings.task, name, settings.stride, tuned):
             if share < 1 and time.perf_counter() - drawn < EVERY:
                 continue
             drawn = time.perf_counter()
@@ -95,18 +96,17 @@ def answer(document: Document, *values) -> Iterator[list]:
     yield [*pictures(done), "", said(done)]
 
 
-def _planned(settings: Read) -> Iterator[tuple[str, str, str]]:
-    """(reading, model, name shown): a fine-tuned version follows the damaged one, where it is there."""
+def _planned(settings: Read) -> Iterator[tuple[str, Path | None, str]]:
+    """(reading, folder of its fine-tuned version or None, name shown): that version follows the damaged one."""
     for name in settings.readings:
-        yield name, settings.model, name
+        yield name, None, name
         tuned = fine_tuned(name) if not settings.model else None
         if tuned:
-            yield name, str(tuned), f"{name}+"
+            yield name, tuned, f"{name}+"
 
 
 def _label(done: list[Reading]) -> str:
-    whole = next((r for r in done if r.name == "whole"), None)
-    return whole.label if whole else (done[-1].label if done else "")
+    return next((r.label for r in done if r.name == "whole"), "")
 
 
 def _progress(name: str, share: float, seconds: float, foretold: float) -> str:

@@ -29,7 +29,7 @@ def test_every_document_has_a_row(reader):
     assert shares == (0.25, 0.5, 0.75, 1)
     assert any(0 < share < 0.25 for share, row in found if row is None)  # long ones are stopped on the way
     assert [bool(row.error) for row in rows] == [False, True, False, True]  # the last has more than 256 tokens
-    assert rows[0].label == next(iter(reader.classify(DOCUMENTS[0].text, "genre")))
+    assert rows[0].label == next(iter(tiny.classify(reader, DOCUMENTS[0].text, "genre")))
     assert "at most 256" in rows[3].error
 
 

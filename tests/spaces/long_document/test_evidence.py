@@ -43,7 +43,7 @@ def reader():
         model.classifier.weight.zero_()
         model.classifier.bias.zero_()
         model.classifier.weight[3] = (words[letter] - words[4:-1].mean(0)) * 10
-        model.classifier.bias[3] = 0.5 - made.logits(made.encode(TEXT), "genre")[0, 1]  # far from 0 and 1
+        model.classifier.bias[3] = 0.5 - tiny.logits(made, made.encode(TEXT), "genre")[1]  # far from 0 and 1
     return made
 
 
