@@ -102,6 +102,6 @@ def from_csv(data: bytes) -> list[Row]:
         raise InputError("resume", zh, "is not a table of results that was saved here.")
     kinds = {field.name: type(field.default) if field.name not in ("name", "hash") else str for field in fields(Row)}
     try:
-        return [Row(**{name: kinds[name](_untame(row[name] or "") or kinds[name]()) for name in COLUMNS}) for row in rows]
+        return [Row(**{name: kind(_untame(row[name] or "") or kind()) for name, kind in kinds.items()}) for row in rows]
     except (ValueError, TypeError):
         raise InputError("resume", "结果表里的数读不出来。", "holds a number that cannot be read.") from None
