@@ -29,7 +29,10 @@ from spaces.long_document.readings import pick_task, scored
 SHARES = (0.02, 0.05, 0.1, 0.2)  # of the tokens, that are hidden to test an explanation
 DRAWS = 2  # random sets of tokens beside it
 RUN = 8  # random tokens are hidden in runs of about this length, as explanations come in runs
-SENTENCE = re.compile(r"[^。！？；!?;\n]*[。！？；!?;\n]+[”’」』）]*|[^。！？；!?;\n]+")
+STOP = r"""\.(?=["'”’)]*(?:\s|$))"""  # a full stop before a space: 3.14 is no end
+BODY = rf"(?:[^。！？；!?;\n.]++|(?!{STOP})\.)"
+SENTENCE = re.compile(rf"""{BODY}*+(?:[。！？；!?;\n]|{STOP})+["'”’」』）)]*|{BODY}++""")
+LONG = 2000  # characters of a sentence or paragraph, beyond which it is cut: a page cannot draw a book as one line
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,24 @@ def document(reader: Reader, text: str) -> Document:
 
 
 def paragraphs(text: str) -> list[tuple[int, int]]:
-    """[start, end) of each line that is not empty."""
-    return [m.span() for m in re.finditer(r"[^\n]+\n?", text) if m.group().strip()]
+    """[start, end) of each line that is not empty; lines beyond LONG are cut where a sentence begins."""
+    found = []
+    for line in re.finditer(r"[^\n]+\n?", text):
+        start, stop = line.span()
+        for a, b in sentences(line.group()) if stop - start > LONG else ():
+            if line.start() + b - start > LONG and line.start() + a > start:
+                found.append((start, line.start() + a))
+                start = line.start() + a
+        found.append((start, stop))
+    return [(start, stop) for start, stop in found if text[start:stop].strip()]
 
 
-def sentences(text: str, start: int = 0, stop: int | None = None) -> list[tuple[int, int]]:
-    """[start, end) of each sentence within a part of the text."""
-    part = text[start:stop]
-    return [(start + m.start(), start + m.end()) for m in SENTENCE.finditer(part) if m.group().strip()]
+def sentences(text: str) -> list[tuple[int, int]]:
+    """[start, end) of each sentence, cut every LONG characters."""
+    found = []
+    for m in SENTENCE.finditer(text):
+        found += [(start, min(start + LONG, m.end())) for start in range(m.start(), m.end(), LONG)]
+    return [(start, stop) for start, stop in found if text[start:stop].strip()]
 
 
 def probability(reader: Reader, ids: Tensor, task: str, label: str) -> Iterator[tuple[float, float | None]]:

@@ -121,7 +121,7 @@ def moved_figure(moved: Moved | None) -> str:
         ]
         low = int(np.argmin(moved.confidence))
         at, p = moved.places[low], moved.confidence[low]
-        near = min(abs(at - edge) for edge in (*edges, 0))
+        near = min(at % moved.block, -at % moved.block)  # of all edges: of a long text few are drawn
         tail = ("，贴着块边", ", at an edge") if near <= 32 and at > 32 else ("", "")
         caption = tr(
             f"最没信心处：前面 {at} 个词元（p = {p:.2f}{tail[0]}）；没有这一段时 p = {moved.without:.2f}。",

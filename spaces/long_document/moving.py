@@ -20,7 +20,7 @@ from spaces.long_document.blockwise import outcome
 from spaces.long_document.evidence import probability
 from spaces.long_document.reader import Reader, trained
 
-END = re.compile(r"[。！？\n]")
+END = re.compile(r"[。！？!?\n]|\.(?=\s)")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from shared.experiment import InputError
 from spaces.long_document import evidence, moving
 from spaces.long_document.classifier import start_as_mean
 from spaces.long_document.evidence import (
+    LONG,
     Evidence,
     by_gradient,
     by_occlusion,
@@ -84,7 +85,24 @@ def test_hiding_leaves_the_original_alone(reader):
 def test_stretches_cover_the_text():
     assert "".join(TEXT[a:b] for a, b in paragraphs(TEXT)) == TEXT
     assert "".join(TEXT[a:b] for a, b in sentences(TEXT)) == TEXT
-    assert [TEXT[a:b] for a, b in sentences(TEXT, 0, 10)] == ["云起于西。", "月出于东。"]
+    assert [TEXT[a:b] for a, b in sentences(TEXT[:10])] == ["云起于西。", "月出于东。"]
+
+
+def test_english_sentences_end_too():
+    said = 'It rained 3.5 mm. "Nobody came." The dog slept (it did.) See a.b, e.g.x... well.'
+    assert [said[a:b].strip() for a, b in sentences(said)] == [
+        "It rained 3.5 mm.", '"Nobody came."', "The dog slept (it did.)", "See a.b, e.g.x...", "well.",
+    ]  # fmt: skip
+    assert [said[: m.end()] for m in moving.END.finditer(said[:20])] == ["It rained 3.5 mm."]
+
+
+@pytest.mark.parametrize("line", ["云起于西。" * 3000, "甲" * 9999, " " * 5000 + "甲乙。" * 2000, "a. " * 5000])
+def test_a_book_in_one_line_is_cut(line):
+    text = "短。\n" + line + "\n尾。"
+    parts, said = paragraphs(text), sentences(text)
+    assert max(b - a for a, b in [*parts, *said]) <= LONG + 5000 * line.startswith(" ")
+    assert len(parts) > 5 and {a for a, _ in parts} <= {a for a, _ in said}
+    assert "".join("".join(text[a:b] for a, b in said).split()) == "".join(text.split())
 
 
 def test_parts_add_up(reader):
