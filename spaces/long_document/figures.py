@@ -167,6 +167,7 @@ def sweep_figure(found: dict[str, list[float]], alpha: float) -> str:
     """Distances against α: mirrored positions meet at a half."""
     layers = [
         line(found["alpha"], found["mirror"], tr("(i,j) 与 (j,i) 最近处", "(i,j) to (j,i), the nearest"), ACCENT),
+        line(found["alpha"], found["least"], tr("最近的两个（至多）", "the nearest two (at most)"), INK, dash=True),
         line(
             found["alpha"], found["median"], tr("随机位置到最近者（中位）", "to the nearest of all (median)"), COUNTER
         ),

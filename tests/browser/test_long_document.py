@@ -88,7 +88,7 @@ def test_evidence_is_drawn_tested_and_moved(visit):
 
 def test_positions_zoom_and_a_half_breaks(visit):
     page = visit(POSITIONS, language="en-US")
-    says(page, "apart; the nearest trained pair")
+    says(page, "the nearest trained pair")
     page.click("text=α = ½: half of them meet")
     says(page, "cannot be told from")
     canvas = page.locator("#positions-heat canvas")

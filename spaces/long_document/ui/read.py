@@ -27,6 +27,7 @@ from spaces.long_document.ui.document import (
     TASKS,
     Bench,
     Document,
+    asks_genre,
     bring,
     choices,
     count,
@@ -156,9 +157,12 @@ def table(readings: list[Reading]) -> str:
 
 
 def stopped(runs: Latest) -> str:
-    """End the readings; what is read so far stays."""
+    """End the readings; a whole one says nothing before its end, windows say what they have seen."""
     halt(runs)
-    return tr("已停止；读完的和读到一半的都留着。", "Stopped; what was read stays.")
+    return tr(
+        "已停止；读完的留着，滑动窗口读过的部分也留着。",
+        "Stopped; finished readings stay, and what sliding windows had read.",
+    )
 
 
 def build(page: Page, tabs: gr.Tabs) -> Bench:
@@ -238,7 +242,8 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
     asks = compose_it.click(*made, **QUIET).success(*counting, **QUIET)
     for (_, changes), button in zip(TRY, presets, strict=True):
         values = [knob_value(v) for v in dataclasses.astuple(Example(**changes))]
-        asked = button.click(lambda v=values: [*v, "genre"], None, [*maker, knobs["task"]], **QUIET)
+        outcome = [*maker, knobs["task"]]
+        asked = button.click(lambda model, v=values: [*v, asks_genre(model)], knobs["model"], outcome, **QUIET)
         asked.then(*made, **QUIET).success(*counting, **QUIET)
     outputs = [chart, results, said, status, label]
     typed = start.click(pasted, [box, document], document, **QUIET)
