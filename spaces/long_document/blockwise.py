@@ -171,11 +171,11 @@ def outcome(steps: Iterator[tuple[float, Any]], done: int = 0, total: int = 1) -
 def gradients(
     model: PreTrainedModel, ids: Tensor, label: int, among: slice = slice(None)
 ) -> Iterator[tuple[float, Tensor | None]]:
-    """(share done, None) after each block, at last (1.0, (n, 2)): each token's part in log p(label).
+    """(share done, None) after each block, at last (1.0, (n,)): each token's part in log p(label).
 
-    The two columns are gradient × (embedding − mean embedding), a signed first-order effect, and the gradient's
-    norm. p is a softmax over the outputs in `among`; label is a place among all outputs. Memory: one (1, n, d)
-    a layer and eight more. A family that is not BERT's goes through autograd as a whole: InputError beyond AUTOGRAD.
+    It is gradient · (embedding − mean embedding), a signed first-order effect. p is a softmax over the outputs in
+    `among`; label is a place among all outputs. Memory: one (1, n, d) a layer and eight more. A family that is not
+    BERT's goes through autograd as a whole: InputError beyond AUTOGRAD.
     """
     trunk = trunk_of(model)
     ids = ids.to(model.device)
@@ -213,9 +213,9 @@ def _inputs(trunk: Trunk, ids: Tensor, blocks: list[slice]) -> Iterator[tuple[fl
 
 
 def _attribution(gradient: Tensor, embedded: Tensor) -> Tensor:
-    """(n, 2) float32 from gradient and embeddings (1, n, d)."""
-    gradient, embedded = gradient[0].float().cpu(), embedded[0].float().cpu()
-    return torch.stack([(gradient * (embedded - embedded.mean(0))).sum(-1), gradient.norm(dim=-1)], -1)
+    """(n,) float32 from gradient and embeddings (1, n, d)."""
+    gradient, embedded = gradient[0].float(), embedded[0].float()
+    return (gradient * (embedded - embedded.mean(0))).sum(-1).cpu()
 
 
 def _log_p(logits: Tensor, label: int, among: slice) -> Tensor:

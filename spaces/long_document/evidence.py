@@ -56,8 +56,6 @@ class Evidence:
     label: str
     parts: np.ndarray
     """(n,): positive speaks for the label, negative against it."""
-    way: str
-    readings: int
     curve: dict[str, list[float]] = field(default_factory=dict)
     """share of tokens hidden → p(label): "share", "named" and "random"."""
 
@@ -70,9 +68,8 @@ class Evidence:
 
 def document(reader: Reader, text: str) -> Document:
     """The text as tokens, with their places."""
-    ids = reader.encode(text)
-    spans = np.array(reader.spans(text), dtype=np.int64).reshape(-1, 2)
-    return Document(text, ids, spans)
+    ids, spans = reader.placed(text)
+    return Document(text, reader.fitting(ids), np.array(spans, dtype=np.int64).reshape(-1, 2))
 
 
 def paragraphs(text: str) -> list[tuple[int, int]]:
@@ -133,9 +130,9 @@ def by_gradient(reader: Reader, doc: Document, task: str, label: str) -> Iterato
     for share, found in gradients(reader.model, doc.ids, place, places):
         if found is None:
             yield share, None
-    parts = found[:, 0].numpy().copy()
+    parts = found.numpy()
     parts[np.setdiff1d(np.arange(len(parts)), doc.inner)] = 0
-    yield 1.0, Evidence(label, parts, "gradient", 2)
+    yield 1.0, Evidence(label, parts)
 
 
 def by_occlusion(
@@ -159,7 +156,7 @@ def by_occlusion(
         waiting = []
         while queue and not waiting:
             waiting = [piece for piece in _pieces(doc, heapq.heappop(queue)[2]) if len(piece)]
-    yield 1.0, Evidence(label, parts, "occlusion", done)
+    yield 1.0, Evidence(label, parts)
 
 
 def _pieces(doc: Document, places: np.ndarray, most: int = 8) -> list[np.ndarray]:
@@ -207,7 +204,7 @@ def challenged(
         curve["share"].append(share)
         curve["named"].append(values[0])
         curve["random"].append(float(np.mean(values[1:])))
-    yield 1.0, Evidence(found.label, found.parts, found.way, found.readings, curve)
+    yield 1.0, Evidence(found.label, found.parts, curve)
 
 
 def _random_order(inner: np.ndarray, dice: np.random.Generator) -> np.ndarray:

@@ -72,14 +72,15 @@ class Reader:
         """Tokens that fit."""
         return position_capacity(self.model)
 
-    def spans(self, text: str) -> list[tuple[int, int]]:
-        """Where each token of `encode` lies in the text, [start, end) in characters; (0, 0) for special ones.
+    def placed(self, text: str) -> tuple[Tensor, list[tuple[int, int]]]:
+        """(`tokens`, where each lies in the text, [start, end) in characters; (0, 0) for special ones).
 
         InputError where the tokenizer is one of Python's, which do not say.
         """
         if not self.tokenizer.is_fast:
             raise InputError("model", "的分词器说不出词元在原文何处。", "has a tokenizer that cannot place its tokens.")
-        return self.tokenizer(check_characters(text), return_offsets_mapping=True, verbose=False).offset_mapping
+        found = self.tokenizer(check_characters(text), return_offsets_mapping=True, verbose=False)
+        return torch.tensor([found.input_ids]), found.offset_mapping
 
 
 def trained(reader: Reader) -> int:

@@ -100,7 +100,7 @@ def explain(doc: Document, model: str, task: str, said: tuple, *values) -> Itera
     check_text(doc.text)
     yield [*nothing, parts.progress(0, tr("载入模型", "loading the model")), *nothing[:2]]
     reader = load_named(model)
-    foretold = _foretold(reader, doc.text, settings)
+    foretold = _foretold(reader, reader.encode(doc.text).shape[1], settings)
     for share, label in _label(model, reader, doc, task, said, settings.label):
         if not label:
             yield [*nothing, _progress("read", share, foretold), *nothing[:2]]
@@ -135,8 +135,8 @@ def _label(
         yield share, found.label if found else ""
 
 
-def _foretold(reader: Reader, text: str, settings: Explain) -> float:
-    one = CLOCK.seconds(reader, "whole", reader.encode(text).shape[1])
+def _foretold(reader: Reader, tokens: int, settings: Explain) -> float:
+    one = CLOCK.seconds(reader, "whole", tokens)
     return one * ((BACKWARD if settings.way == "gradient" else settings.budget) + 14)
 
 

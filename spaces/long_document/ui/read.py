@@ -16,7 +16,7 @@ from shared.i18n import markup, pick, prose, tr
 from shared.live import Latest
 from shared.page import Page, guard, halt, knob_value, latest
 from spaces.long_document import figures
-from spaces.long_document.documents import check_text
+from spaces.long_document.documents import SUFFIXES, check_text
 from spaces.long_document.generator import EVIDENCE, compose
 from spaces.long_document.reader import load_named
 from spaces.long_document.readings import CLOCK, Reading, fine_tuned, perform_named
@@ -46,7 +46,6 @@ TRY = [  # label, what the example is
     (tr("证据藏在末尾", "evidence at the end"), {"tokens": 8192, "place": 100.0}),
     (tr("一整本书：262,144 词元", "a whole book: 262,144 tokens"), {"tokens": 262_144}),
 ]
-FORMATS = [".txt", ".md", ".html", ".htm", ".pdf", ".docx"]
 EXPLANATION = prose(
     r"""**怎么做到的。** 训练过的位置只有 $p_1\dots p_n$，$n=512$。令 $u=(p-\alpha p_1)/(1-\alpha)$，
 $$q_{(i-1)n+j}=\alpha u_i+(1-\alpha)u_j,$$
@@ -185,7 +184,7 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
             )
             with gr.Row(elem_classes="kx-controls"):
                 upload = gr.UploadButton(
-                    tr("上传文件", "Upload a file"), file_types=FORMATS, elem_id="long-upload", min_width=110
+                    tr("上传文件", "Upload a file"), file_types=list(SUFFIXES), elem_id="long-upload", min_width=110
                 )
                 start = gr.Button(tr("读", "Read"), variant="primary", elem_id="long-read", min_width=90)
                 stop = gr.Button(tr("停止", "Stop"), elem_id="long-stop", min_width=80)

@@ -76,26 +76,17 @@ def test_reading_in_blocks_is_exact(model, ids):
 def test_gradients_in_blocks_are_exact(model, ids):
     among, label = slice(1, 4), 2
     *_, (share, found) = blockwise.gradients(model, ids, label, among)
-    assert share == 1 and found.shape == (61, 2)
-    caught = []
-    owner = model.base_model.embeddings
+    base, caught = model.base_model, []
+    owner = getattr(base, "embeddings_project", base.embeddings)  # what enters the first layer, ELECTRA's projected
+    if blockwise.trunk_of(model) is None:  # autograd as a whole: from the words, before places and kinds are added
+        owner = model.get_input_embeddings()
     handle = owner.register_forward_hook(lambda m, i, out: caught.append(out) or out.retain_grad())
     model(ids).logits[0, among].log_softmax(-1)[label - 1].backward()
     handle.remove()
-    if blockwise.trunk_of(model) is None:  # autograd as a whole: from the words, not their sum
-        assert found[:, 1].gt(0).all()
-        return
     gradient, embedded = caught[0].grad[0], caught[0][0].detach()
-    if hasattr(model.base_model, "embeddings_project"):
-        with torch.no_grad():
-            embedded = model.base_model.embeddings_project(embedded)
-        weight = model.base_model.embeddings_project.weight
-        torch.testing.assert_close((found[:, 1] > 0).float(), (gradient.norm(dim=-1) > 0).float())
-        assert embedded.shape[-1] == len(weight)
-        return
-    torch.testing.assert_close(found[:, 1], gradient.norm(dim=-1), atol=1e-6, rtol=1e-3)
     first_order = (gradient * (embedded - embedded.mean(0))).sum(-1)
-    torch.testing.assert_close(found[:, 0], first_order, atol=1e-6, rtol=1e-3)
+    assert share == 1 and first_order.abs().max() > 1e-4
+    torch.testing.assert_close(found, first_order, atol=1e-5, rtol=1e-3)
 
 
 @pytest.mark.parametrize("backend", ["performer", "taylor"])

@@ -37,7 +37,7 @@ def test_edges_that_are_not_drawn_are_edges(low, edge):
 
 def test_faithfulness_is_in_the_caption():
     curve = {"share": [0, 0.1], "named": [0.9, 0.2], "random": [0.9, 0.7]}
-    spec = json.loads(figures.deletion_figure(Evidence("甲", np.zeros(3), "gradient", 2, curve)))
+    spec = json.loads(figures.deletion_figure(Evidence("甲", np.zeros(3), curve)))
     assert "+0.50" in spec["caption"]
 
 
@@ -62,7 +62,7 @@ def test_the_heat_map_holds_every_token_once():
     text = "甲乙。<img src=x onerror=alert(1)>丙\n丁戊！"
     doc = document(tiny.reader(), text)
     parts = np.random.default_rng(0).normal(size=doc.ids.shape[1])
-    data = json.loads(heat(doc, Evidence("x", parts, "gradient", 2)))
+    data = json.loads(heat(doc, Evidence("x", parts)))
     assert data["text"] == text and len(data["parts"]) == len(doc.inner) == len(data["starts"])
     assert sum(s[2] for s in data["sentences"]) == pytest.approx(sum(p[2] for p in data["paragraphs"]), abs=0.05)
     assert data["chosen"] == int(np.argmax([s[2] for s in data["sentences"]]))

@@ -41,7 +41,7 @@ def test_a_pooler_that_is_not_in_the_files_is_named(tmp_path):
 
 def test_a_tokenizer_that_cannot_place_its_tokens_is_named():
     with pytest.raises(InputError, match="model.*place its tokens"):
-        Reader(None, SimpleNamespace(is_fast=False), {}).spans("甲乙")
+        Reader(None, SimpleNamespace(is_fast=False), {}).placed("甲乙")
 
 
 def test_our_own_folders_need_no_name_on_a_public_page(tmp_path, monkeypatch):
