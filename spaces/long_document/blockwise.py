@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from shared.attention import attention
 from shared.experiment import InputError
@@ -91,9 +91,17 @@ def finish(layer: nn.Module, mixed: Tensor, hidden: Tensor) -> Tensor:
 def mix(layer: nn.Module, hidden: Tensor, k: Tensor, v: Tensor, backend: str) -> Tensor:
     """Queries of hidden (1, C, d) against all keys → (1, H, C, D); Performer's features are the model's own."""
     inner = layer.attention.self
-    features = Features(**(getattr(inner.config, "performer_features", None) or {}))
+    features = _features(inner.config) if backend == "performer" else None
     query = heads(inner.query(hidden), layer)
     return attention(query, k, v, scale=inner.scaling, backend=backend, features=features)
+
+
+def _features(config: PreTrainedConfig) -> Features:
+    try:
+        return Features(**(getattr(config, "performer_features", None) or {}))
+    except TypeError:  # a stranger's configuration
+        zh = "的 performer_features 看不懂。"
+        raise InputError("model", zh, "has performer_features that are not understood.") from None
 
 
 def ask(layer: nn.Module, hidden: Tensor, k: Tensor, v: Tensor, backend: str) -> Tensor:

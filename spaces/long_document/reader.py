@@ -21,6 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from shared import accelerator, models
 from shared.checkpoint import weight_files
 from shared.experiment import InputError
+from spaces.long_document.blockwise import SQUARE
 from spaces.long_document.documents import check_characters
 from spaces.long_document.positions import (
     ALPHA,
@@ -69,8 +70,9 @@ class Reader:
 
     @property
     def capacity(self) -> int:
-        """Tokens that fit."""
-        return position_capacity(self.model)
+        """Tokens that fit: there are positions for them, and no n × n tensors that memory does not hold."""
+        most = position_capacity(self.model)
+        return most if self.model._supports_attention_backend else min(most, SQUARE)
 
     def placed(self, text: str) -> tuple[Tensor, list[tuple[int, int]]]:
         """(`tokens`, where each lies in the text, [start, end) in characters; (0, 0) for special ones).
