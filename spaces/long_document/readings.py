@@ -19,15 +19,18 @@ from pathlib import Path
 import psutil
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from shared import accelerator
 from shared.accelerator import run
+from shared.attention import attention
 from shared.experiment import InputError
-from spaces.long_document.blockwise import read
+from spaces.long_document.blockwise import read, trunk_of
 from spaces.long_document.reader import Reader, load_named
 
 WINDOW = 512
-SAMPLES = (512, 2048)  # lengths at which a reading is timed to foretell others
+SAMPLE = 2048  # tokens of the reading that is timed to foretell others
+LINEAR = ("performer", "taylor")
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def steps(reader: Reader, ids: Tensor, name: str, stride: int) -> Iterator[tuple
         return
     if name.isdecimal():
         ids = cut_ids(ids, int(name))
-    backend = name if name in ("performer", "taylor") else "auto"
+    backend = name if name in LINEAR else "auto"
     for share, logits in read(reader.model, reader.fitting(ids), backend):
         yield share, logits, ids.shape[1]
 
@@ -171,21 +174,38 @@ def perform_named(
 
 
 @run(duration=60)
-def time_readings(model: str, backend: str) -> list[tuple[int, float]]:
-    """(tokens, seconds) of two short readings on the device, after one that warms it up."""
+def time_reading(model: str, backend: str) -> tuple[float, float]:
+    """(seconds a token, seconds a pair of tokens) on the device: of a short reading, and of attention alone.
+
+    A short reading does not show the pairs' part, which is nearly all of a long one.
+    """
     reader = load_named(model)
     reader.model.to(accelerator.device())
-    most, times = min(SAMPLES[-1], reader.capacity), []
-    for length in (short := min(SAMPLES[0], most // 4), short, most):
-        ids = torch.randint(5, reader.model.config.vocab_size, (1, length))
-        began = time.perf_counter()
-        list(read(reader.model, ids, backend))
-        times.append((length, time.perf_counter() - began))
-    return times[1:]
+    length, vocabulary = min(SAMPLE, reader.capacity), reader.model.config.vocab_size
+    ids = torch.randint(5, vocabulary, (1, length))
+    list(read(reader.model, ids[:, : length // 4], backend))  # the first one of all is slow
+    began = time.perf_counter()
+    list(read(reader.model, ids, backend))
+    seconds = time.perf_counter() - began
+    pair = time_pair(reader.model) if backend == "auto" else 0.0
+    return max(0.0, seconds / length - pair * length), pair
+
+
+@torch.inference_mode()
+def time_pair(model: PreTrainedModel, queries: int = 1024, keys: int = 8192) -> float:
+    """Seconds that all layers' exact attention takes for a query and a key."""
+    config = model.config
+    count, size = config.num_attention_heads, config.hidden_size // config.num_attention_heads
+    q, k, v = torch.randn(3, 1, count, keys, size, dtype=model.dtype, device=model.device)
+    attention(q[:, :, :64], k, v)
+    began = time.perf_counter()
+    float(attention(q[:, :, :queries], k, v)[0, 0, 0, 0])  # waits for a GPU
+    layers = config.num_hidden_layers - (trunk_of(model) is not None)  # a classifier's last one asks a single query
+    return layers * (time.perf_counter() - began) / (queries * keys)
 
 
 class Clock:
-    """Foretells seconds: a reading of n tokens costs a·n + b·n², with a and b from two short ones, once a model."""
+    """Foretells seconds: a reading of n tokens costs a·n + b·n², with a and b measured once a model."""
 
     def __init__(self):
         self._known: dict[tuple[str, str], tuple[float, float]] = {}
@@ -203,20 +223,12 @@ class Clock:
     def _fit(self, reader: Reader, name: str) -> tuple[float, float]:
         key = (reader.name, name)
         if key not in self._known:  # two visitors may both measure: neither waits for the other's turn
-            self._known.setdefault(key, self._measure(*key))
+            self._known.setdefault(key, time_reading(reader.name, name if name in LINEAR else "auto"))
         return self._known[key]
 
-    def _measure(self, model: str, name: str) -> tuple[float, float]:
-        linear = name in ("performer", "taylor")
-        (short, quick), (long, slow) = time_readings(model, name if linear else "auto")
-        if linear:
-            return slow / long, 0.0
-        square = max(0.0, (slow / long - quick / short) / (long - short))
-        return max(slow / long - square * long, 0.0), square
-
     def correct(self, reader: Reader, name: str, tokens: int, seconds: float) -> None:
-        """Learn from a reading that has finished: long ones say more than the two short ones."""
-        if name == "sliding" or tokens < SAMPLES[-1]:
+        """Learn from a reading that has finished: long ones say more than the short one."""
+        if name == "sliding" or tokens < SAMPLE:
             return
         name = "whole" if name.isdecimal() else name
         linear, square = self._fit(reader, name)

@@ -123,7 +123,7 @@ def _label(
 ) -> Iterator[tuple[float, str]]:
     """(share done, "") while the whole is read, at last (1.0, label).
 
-    The label wanted, else what the last reading said of this very document, else what the whole says now.
+    The label wanted, else what an earlier reading of the whole of this very document said, else what it says now.
     """
     labels, _ = pick_task(reader, task)
     if wanted or said[:3] == (doc, model, task):

@@ -85,8 +85,10 @@ def test_a_clock_times_warm_readings_in_its_turn(reader, monkeypatch):
 
     monkeypatch.setattr(readings, "load_named", lambda name: reader)
     monkeypatch.setattr(readings, "read", watched)
-    Clock().seconds(reader, "whole", 5000)
-    assert seen == [(64, True), (64, True), (256, True)]  # the first warms up and does not count
+    clock = Clock()
+    assert clock.seconds(reader, "performer", 4000) == pytest.approx(2 * clock.seconds(reader, "performer", 2000))
+    assert clock.seconds(reader, "whole", 10**6) > 3 * clock.seconds(reader, "whole", 5 * 10**5)  # pairs, not tokens
+    assert seen == [(64, True), (256, True)] * 2  # the first warms up and does not count
 
 
 def test_waiting_for_others_is_not_reading(reader):
