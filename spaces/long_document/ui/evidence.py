@@ -212,7 +212,7 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
             gr.Button(tr("例子：佛经藏在末尾", "example: a sutra at the end"), size="sm"),
         ]
     with gr.Row(elem_classes="kx-controls"):
-        start = gr.Button(tr("找证据", "Find the evidence"), variant="primary", elem_id="evidence-start", min_width=120)
+        start = gr.Button(tr("找证据", "Find the evidence"), variant="primary", elem_id="evidence-start", min_width=190)
         stop = gr.Button(tr("停止", "Stop"), elem_id="evidence-stop", min_width=80)
         knobs["way"] = gr.Radio(WAYS, value=default.way, show_label=False, container=False, min_width=260)
         link = page.link_button("evidence")
