@@ -87,7 +87,11 @@ def to_csv(rows: list[Row]) -> str:
 
 
 def _tame(value: object) -> object:
-    return "'" + value if isinstance(value, str) and value.startswith(FORMULA) else value
+    return "'" + value if isinstance(value, str) and value.lstrip("'").startswith(FORMULA) else value
+
+
+def _untame(value: str) -> str:
+    return value[1:] if value.startswith("'") and value.lstrip("'").startswith(FORMULA) else value
 
 
 def from_csv(data: bytes) -> list[Row]:
@@ -98,6 +102,6 @@ def from_csv(data: bytes) -> list[Row]:
         raise InputError("resume", zh, "is not a table of results that was saved here.")
     kinds = {field.name: type(field.default) if field.name not in ("name", "hash") else str for field in fields(Row)}
     try:
-        return [Row(**{name: kinds[name](row[name] or kinds[name]()) for name in COLUMNS}) for row in rows]
+        return [Row(**{name: kind(_untame(row[name] or "") or kind()) for name, kind in kinds.items()}) for row in rows]
     except (ValueError, TypeError):
         raise InputError("resume", "结果表里的数读不出来。", "holds a number that cannot be read.") from None

@@ -18,13 +18,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from shared.attention import attention
+from shared.experiment import InputError
+from shared.random_features import Features
 from spaces.long_document.positions import find_positions
 
 BLOCK_SCORES = 2**29  # queries × keys of a block
 FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert", "electra")  # each is compared with its usual pass in tests
+SQUARE = 1024  # tokens that families with n × n scores of their own take: 12 layers' scores are 1.8 GB in autograd
+AUTOGRAD = 4096  # tokens whose gradient goes through autograd as a whole: every layer's inside is kept
 SMALLEST, LARGEST = 2048, 4096  # queries a block: torch packs the keys anew for each, 512 take 18 % longer
 
 
@@ -84,10 +88,25 @@ def finish(layer: nn.Module, mixed: Tensor, hidden: Tensor) -> Tensor:
     return layer.feed_forward_chunk(layer.attention.output(mixed, hidden))
 
 
+def mix(layer: nn.Module, hidden: Tensor, k: Tensor, v: Tensor, backend: str) -> Tensor:
+    """Queries of hidden (1, C, d) against all keys → (1, H, C, D); Performer's features are the model's own."""
+    inner = layer.attention.self
+    features = _features(inner.config) if backend == "performer" else None
+    query = heads(inner.query(hidden), layer)
+    return attention(query, k, v, scale=inner.scaling, backend=backend, features=features)
+
+
+def _features(config: PreTrainedConfig) -> Features:
+    try:
+        return Features(**(getattr(config, "performer_features", None) or {}))
+    except TypeError:  # a stranger's configuration
+        zh = "的 performer_features 看不懂。"
+        raise InputError("model", zh, "has performer_features that are not understood.") from None
+
+
 def ask(layer: nn.Module, hidden: Tensor, k: Tensor, v: Tensor, backend: str) -> Tensor:
     """A block of queries (1, C, d) against all keys → the layer's output (1, C, d)."""
-    query = heads(layer.attention.self.query(hidden), layer)
-    return finish(layer, attention(query, k, v, scale=layer.attention.self.scaling, backend=backend), hidden)
+    return finish(layer, mix(layer, hidden, k, v, backend), hidden)
 
 
 @torch.inference_mode()
@@ -95,11 +114,12 @@ def read(model: PreTrainedModel, ids: Tensor, backend: str = "auto") -> Iterator
     """(share done, None) after each block, at last (1.0, float32 logits (labels,)); ids (1, n), no padding.
 
     backend: of shared.attention; "auto" is exact, "performer" and "taylor" take the place of its softmax.
-    Families that are not BERT's are read in one pass, exactly.
+    Families that are not BERT's are read in one pass, exactly. InputError where that cannot be, or not so long.
     """
     trunk = trunk_of(model)
     ids = ids.to(model.device)
     if trunk is None:
+        _check_one_pass(model, ids.shape[1], backend)
         yield 1.0, model(ids).logits[0].float().cpu()
         return
     for share, first in walk(trunk, ids, backend):
@@ -126,9 +146,8 @@ def _advance(layer: nn.Module, hidden: Tensor, size: int, backend: str) -> Itera
     length = hidden.shape[1]
     mixed = None
     if backend in ("performer", "taylor"):  # linear in n: the keys are summed once, not once for each block
-        query = heads(layer.attention.self.query(hidden), layer)
-        mixed = attention(query, k, v, scale=layer.attention.self.scaling, backend=backend)
-        del query, k, v
+        mixed = mix(layer, hidden, k, v, backend)
+        del k, v
         yield 0.5
     for start in range(0, length, size):
         block = slice(start, min(start + size, length))
@@ -137,6 +156,17 @@ def _advance(layer: nn.Module, hidden: Tensor, size: int, backend: str) -> Itera
         else:
             hidden[:, block] = finish(layer, mixed[:, :, block], hidden[:, block])
         yield block.stop / length if mixed is None else 0.5 + 0.5 * block.stop / length
+
+
+def _check_one_pass(model: PreTrainedModel, length: int, backend: str = "auto") -> None:
+    """InputError where a family that is read in one pass has no such attention, or would make large n × n tensors."""
+    kind = type(model).__name__
+    if backend != "auto":
+        raise InputError("readings", f"{kind} 不能换成 {backend}。", f"{backend} cannot be put into {kind}.")
+    if not model._supports_attention_backend and length > SQUARE:
+        zh = f"{kind} 的注意力要 n × n 内存，一次最多读 {SQUARE:,} 个词元，这里有 {length:,} 个；可用滑动窗口。"
+        en = f"{kind} makes n × n tensors: it reads {SQUARE:,} tokens at once, not {length:,}; slide a window."
+        raise InputError("model", zh, en)
 
 
 def outcome(steps: Iterator[tuple[float, Any]], done: int = 0, total: int = 1) -> Generator[tuple[float, None]]:
@@ -149,11 +179,11 @@ def outcome(steps: Iterator[tuple[float, Any]], done: int = 0, total: int = 1) -
 def gradients(
     model: PreTrainedModel, ids: Tensor, label: int, among: slice = slice(None)
 ) -> Iterator[tuple[float, Tensor | None]]:
-    """(share done, None) after each block, at last (1.0, (n, 2)): each token's part in log p(label).
+    """(share done, None) after each block, at last (1.0, (n,)): each token's part in log p(label).
 
-    The two columns are gradient × (embedding − mean embedding), a signed first-order effect, and the gradient's
-    norm. p is a softmax over the outputs in `among`; label is a place among all outputs. Memory: one (1, n, d)
-    a layer and five more. InputError never; a family that is not BERT's goes through autograd as a whole.
+    It is gradient · (embedding − mean embedding), a signed first-order effect. p is a softmax over the outputs in
+    `among`; label is a place among all outputs. Memory: one (1, n, d) a layer and eight more. A family that is not
+    BERT's goes through autograd as a whole: InputError beyond AUTOGRAD.
     """
     trunk = trunk_of(model)
     ids = ids.to(model.device)
@@ -162,29 +192,38 @@ def gradients(
         return
     length, size = ids.shape[1], block_size(ids.shape[1])
     blocks = [slice(start, min(start + size, length)) for start in range(0, length, size)]
-    with torch.no_grad():
-        hidden = torch.cat([trunk.embed(ids[:, b], b.start) for b in blocks], 1)
-        inputs = [hidden]
-        for number, layer in enumerate(trunk.layers[:-1]):
-            hidden = hidden.clone()
-            for share in _advance(layer, hidden, size, "auto"):
-                yield 0.3 * (number + share) / len(trunk.layers), None
-            inputs.append(hidden)
+    for share, inputs in _inputs(trunk, ids, blocks):
+        if inputs is None:
+            yield 0.3 * share, None
     gradient = _backward_head(trunk, inputs.pop(), label, among)
     for number, layer in enumerate(reversed(trunk.layers[:-1])):
         for share, found in _backward_layer(layer, inputs.pop(), gradient, blocks):
             if found is not None:
                 gradient = found
             yield 0.3 + 0.69 * (number + share) / max(1, len(trunk.layers) - 1), None
-    with torch.no_grad():
-        embedded = torch.cat([trunk.embed(ids[:, b], b.start) for b in blocks], 1)
-    yield 1.0, _attribution(gradient, embedded)
+    yield 1.0, _attribution(gradient, _embedded(trunk, ids, blocks))
+
+
+@torch.no_grad()
+def _embedded(trunk: Trunk, ids: Tensor, blocks: list[slice]) -> Tensor:
+    return torch.cat([trunk.embed(ids[:, b], b.start) for b in blocks], 1)
+
+
+@torch.no_grad()  # around each step of a generator; a `with` across a yield would stay in a thread that others use
+def _inputs(trunk: Trunk, ids: Tensor, blocks: list[slice]) -> Iterator[tuple[float, list[Tensor] | None]]:
+    """(share done, None) after each block, at last (1.0, the input (1, n, d) of each layer)."""
+    inputs = [_embedded(trunk, ids, blocks)]
+    for number, layer in enumerate(trunk.layers[:-1]):
+        inputs.append(inputs[-1].clone())
+        for share in _advance(layer, inputs[-1], blocks[0].stop, "auto"):
+            yield (number + share) / len(trunk.layers), None
+    yield 1.0, inputs
 
 
 def _attribution(gradient: Tensor, embedded: Tensor) -> Tensor:
-    """(n, 2) float32 from gradient and embeddings (1, n, d)."""
-    gradient, embedded = gradient[0].float().cpu(), embedded[0].float().cpu()
-    return torch.stack([(gradient * (embedded - embedded.mean(0))).sum(-1), gradient.norm(dim=-1)], -1)
+    """(n,) float32 from gradient and embeddings (1, n, d)."""
+    gradient, embedded = gradient[0].float(), embedded[0].float()
+    return (gradient * (embedded - embedded.mean(0))).sum(-1).cpu()
 
 
 def _log_p(logits: Tensor, label: int, among: slice) -> Tensor:
@@ -227,6 +266,11 @@ def _backward_layer(
 
 
 def _gradients_whole(model: PreTrainedModel, ids: Tensor, label: int, among: slice) -> Tensor:
+    _check_one_pass(model, ids.shape[1])
+    if ids.shape[1] > AUTOGRAD:
+        kind, length = type(model).__name__, ids.shape[1]
+        zh = f"{kind} 的梯度最多算 {AUTOGRAD:,} 个词元，这里有 {length:,} 个；可用遮挡。"
+        raise InputError("way", zh, f"{kind}'s gradient takes {AUTOGRAD:,} tokens, not {length:,}: use occlusion.")
     with torch.enable_grad():
         embedded = model.get_input_embeddings()(ids).detach().requires_grad_()
         value = _log_p(model(inputs_embeds=embedded).logits, label, among)

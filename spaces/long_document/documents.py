@@ -21,6 +21,7 @@ MOST_BYTES, MOST_CHARACTERS = 20 * 2**20, 2_000_000
 MOST_PAGES, MOST_SECONDS = 10_000, 60.0  # of one PDF or .docx: nobody can stop a file that is being opened
 SUFFIXES = (".txt", ".md", ".html", ".htm", ".pdf", ".docx")
 LEGACY = ("gb18030", "big5")
+SAMPLE = 200_000  # bytes by which one of them is chosen
 
 
 def check_text(text: str, field: str = "text") -> str:
@@ -93,7 +94,9 @@ def decode(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        best = from_bytes(data[:200_000], cp_isolation=list(LEGACY)).best()
+        # Cut at a line's end: half a character would rule its own encoding out.
+        sample = data if len(data) <= SAMPLE else data[: data.rfind(b"\n", 0, SAMPLE) + 1] or data
+        best = from_bytes(sample, cp_isolation=list(LEGACY)).best()
     if best is None:
         best_encoding = next((e for e in LEGACY if _decodes(data, e)), None)
     else:
@@ -123,7 +126,7 @@ def read_markdown(data: bytes) -> str:
     """The words of a Markdown file, one line a block."""
     from markdown_it import MarkdownIt
 
-    return _html_text(MarkdownIt("commonmark").render(decode(data)))
+    return _html_text(MarkdownIt("commonmark").render(check_text(decode(data))))  # "![" takes 23 s a MB
 
 
 def read_html(data: bytes) -> str:
@@ -163,7 +166,7 @@ def read_pdf(data: bytes) -> str:
     import logging
 
     from pypdf import PdfReader
-    from pypdf.errors import DependencyError, PdfReadError
+    from pypdf.errors import DependencyError
 
     logging.getLogger("pypdf").setLevel(logging.ERROR)
     try:
@@ -176,7 +179,7 @@ def read_pdf(data: bytes) -> str:
         pages, size, began = [], 0, time.monotonic()
         for page in reader.pages:
             _check_time(began)
-            pages.append(page.extract_text())
+            pages.append(page.extract_text(visitor_operand_before=lambda *_: _check_time(began)))
             size += len(pages[-1])
             if size > MOST_CHARACTERS:
                 break
@@ -185,7 +188,7 @@ def read_pdf(data: bytes) -> str:
         raise InputError("file", zh, "is an encrypted PDF: remove its password first.") from None
     except InputError:
         raise
-    except (PdfReadError, Exception) as error:  # a damaged file makes pypdf say almost anything
+    except Exception as error:  # a damaged file makes pypdf say almost anything
         reason = type(error).__name__
         raise InputError("file", f"是坏的 PDF（{reason}）。", f"is a broken PDF ({reason}).") from None
     text = "\n".join(pages)

@@ -18,9 +18,10 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from shared.experiment import InputError
 from shared.jsonl import read_rows
+from spaces.long_document.blockwise import read
 from spaces.long_document.data import TASKS, share, task_of
-from spaces.long_document.reader import WEIGHTS, Reader, load_reader
-from spaces.long_document.readings import cut_ids
+from spaces.long_document.reader import Reader, load_named
+from spaces.long_document.readings import cut_ids, pick_task
 
 
 def parse_readings(text: str) -> dict[str, int | None]:
@@ -47,19 +48,23 @@ def choose(path: str | Path, limit: int | None = None) -> tuple[str, list[tuple[
 
 def predict(reader: Reader, task: str, text: str, readings: dict[str, int | None]) -> dict[str, str]:
     """Reading → label; a text that a shorter reading already covers is read once."""
-    labels = reader.tasks[task][0]
+    labels, places = pick_task(reader, task)
     whole, known, answers = reader.tokens(text), {}, {}
     for name, limit in readings.items():
         ids = reader.fitting(whole if limit is None else cut_ids(whole, limit))
         length = ids.shape[1]
         if length not in known:
-            known[length] = labels[int(reader.logits(ids, task).argmax())]
+            *_, (_, logits) = read(reader.model, ids)
+            known[length] = labels[int(logits[places].argmax())]
         answers[name] = known[length]
     return answers
 
 
 def evaluate(reader: Reader, task: str, pairs: list[tuple[str, str]], readings: dict[str, int | None]) -> dict:
     """The JSON object of the command; progress on stderr."""
+    labels, _ = pick_task(reader, task)
+    if not {label for _, label in pairs} & set(labels):
+        raise InputError("model", "不认识这些文档的任何标签。", "knows none of these documents' labels.")
     truth, start = [label for _, label in pairs], time.perf_counter()
     answers: dict[str, list[str]] = {name: [] for name in readings}
     for done, (text, _) in enumerate(pairs, 1):
@@ -84,12 +89,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("documents", help="rows with text and province or label, .jsonl or .jsonl.xz")
     parser.add_argument("--limit", type=int, help="a fixed sample of so many documents, by hash of the text")
     parser.add_argument("--readings", default="512,2048,whole", help="numbers of tokens and whole, with commas")
-    parser.add_argument("--model", default=str(WEIGHTS), help="another checkpoint with these labels")
+    parser.add_argument("--model", default="", help="another checkpoint with these labels: a folder or a hub name")
     arguments = parser.parse_args(argv)
     try:
         readings = parse_readings(arguments.readings)
         task, pairs = choose(arguments.documents, arguments.limit)
-        print(json.dumps(evaluate(load_reader(arguments.model), task, pairs, readings)))
+        print(json.dumps(evaluate(load_named(arguments.model), task, pairs, readings)))
     except (InputError, OSError) as error:
         parser.error(str(error))
 

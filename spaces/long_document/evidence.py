@@ -29,7 +29,10 @@ from spaces.long_document.readings import pick_task, scored
 SHARES = (0.02, 0.05, 0.1, 0.2)  # of the tokens, that are hidden to test an explanation
 DRAWS = 2  # random sets of tokens beside it
 RUN = 8  # random tokens are hidden in runs of about this length, as explanations come in runs
-SENTENCE = re.compile(r"[^。！？；!?;\n]*[。！？；!?;\n]+[”’」』）]*|[^。！？；!?;\n]+")
+STOP = r"""\.(?=["'”’)]*(?:\s|$))"""  # a full stop before a space: 3.14 is no end
+BODY = rf"(?:[^。！？；!?;\n.]++|(?!{STOP})\.)"
+SENTENCE = re.compile(rf"""{BODY}*+(?:[。！？；!?;\n]|{STOP})+["'”’」』）)]*|{BODY}++""")
+LONG = 2000  # characters of a sentence or paragraph, beyond which it is cut: a page cannot draw a book as one line
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,6 @@ class Evidence:
     label: str
     parts: np.ndarray
     """(n,): positive speaks for the label, negative against it."""
-    way: str
-    readings: int
     curve: dict[str, list[float]] = field(default_factory=dict)
     """share of tokens hidden → p(label): "share", "named" and "random"."""
 
@@ -67,20 +68,29 @@ class Evidence:
 
 def document(reader: Reader, text: str) -> Document:
     """The text as tokens, with their places."""
-    ids = reader.encode(text)
-    spans = np.array(reader.spans(text), dtype=np.int64).reshape(-1, 2)
-    return Document(text, ids, spans)
+    ids, spans = reader.placed(text)
+    return Document(text, reader.fitting(ids), np.array(spans, dtype=np.int64).reshape(-1, 2))
 
 
 def paragraphs(text: str) -> list[tuple[int, int]]:
-    """[start, end) of each line that is not empty."""
-    return [m.span() for m in re.finditer(r"[^\n]+\n?", text) if m.group().strip()]
+    """[start, end) of each line that is not empty; lines beyond LONG are cut where a sentence begins."""
+    found = []
+    for line in re.finditer(r"[^\n]+\n?", text):
+        start, stop = line.span()
+        for a, b in sentences(line.group()) if stop - start > LONG else ():
+            if line.start() + b - start > LONG and line.start() + a > start:
+                found.append((start, line.start() + a))
+                start = line.start() + a
+        found.append((start, stop))
+    return [(start, stop) for start, stop in found if text[start:stop].strip()]
 
 
-def sentences(text: str, start: int = 0, stop: int | None = None) -> list[tuple[int, int]]:
-    """[start, end) of each sentence within a part of the text."""
-    part = text[start:stop]
-    return [(start + m.start(), start + m.end()) for m in SENTENCE.finditer(part) if m.group().strip()]
+def sentences(text: str) -> list[tuple[int, int]]:
+    """[start, end) of each sentence, cut every LONG characters."""
+    found = []
+    for m in SENTENCE.finditer(text):
+        found += [(start, min(start + LONG, m.end())) for start in range(m.start(), m.end(), LONG)]
+    return [(start, stop) for start, stop in found if text[start:stop].strip()]
 
 
 def probability(reader: Reader, ids: Tensor, task: str, label: str) -> Iterator[tuple[float, float | None]]:
@@ -120,9 +130,9 @@ def by_gradient(reader: Reader, doc: Document, task: str, label: str) -> Iterato
     for share, found in gradients(reader.model, doc.ids, place, places):
         if found is None:
             yield share, None
-    parts = found[:, 0].numpy().copy()
+    parts = found.numpy()
     parts[np.setdiff1d(np.arange(len(parts)), doc.inner)] = 0
-    yield 1.0, Evidence(label, parts, "gradient", 2)
+    yield 1.0, Evidence(label, parts)
 
 
 def by_occlusion(
@@ -146,7 +156,7 @@ def by_occlusion(
         waiting = []
         while queue and not waiting:
             waiting = [piece for piece in _pieces(doc, heapq.heappop(queue)[2]) if len(piece)]
-    yield 1.0, Evidence(label, parts, "occlusion", done)
+    yield 1.0, Evidence(label, parts)
 
 
 def _pieces(doc: Document, places: np.ndarray, most: int = 8) -> list[np.ndarray]:
@@ -194,7 +204,7 @@ def challenged(
         curve["share"].append(share)
         curve["named"].append(values[0])
         curve["random"].append(float(np.mean(values[1:])))
-    yield 1.0, Evidence(found.label, found.parts, found.way, found.readings, curve)
+    yield 1.0, Evidence(found.label, found.parts, curve)
 
 
 def _random_order(inner: np.ndarray, dice: np.random.Generator) -> np.ndarray:

@@ -121,7 +121,7 @@ def moved_figure(moved: Moved | None) -> str:
         ]
         low = int(np.argmin(moved.confidence))
         at, p = moved.places[low], moved.confidence[low]
-        near = min(abs(at - edge) for edge in (*edges, 0))
+        near = min(at % moved.block, -at % moved.block)  # of all edges: of a long text few are drawn
         tail = ("，贴着块边", ", at an edge") if near <= 32 and at > 32 else ("", "")
         caption = tr(
             f"最没信心处：前面 {at} 个词元（p = {p:.2f}{tail[0]}）；没有这一段时 p = {moved.without:.2f}。",
@@ -167,6 +167,7 @@ def sweep_figure(found: dict[str, list[float]], alpha: float) -> str:
     """Distances against α: mirrored positions meet at a half."""
     layers = [
         line(found["alpha"], found["mirror"], tr("(i,j) 与 (j,i) 最近处", "(i,j) to (j,i), the nearest"), ACCENT),
+        line(found["alpha"], found["least"], tr("最近的两个（至多）", "the nearest two (at most)"), INK, dash=True),
         line(
             found["alpha"], found["median"], tr("随机位置到最近者（中位）", "to the nearest of all (median)"), COUNTER
         ),

@@ -27,8 +27,8 @@ from shared.experiment import InputError
 from spaces.long_document.blockwise import Trunk, outcome, trunk_of, walk
 from spaces.long_document.extend import save_tokenizer
 from spaces.long_document.many import Named
-from spaces.long_document.positions import HierarchicalEmbedding, check_length, find_positions, hierarchical
-from spaces.long_document.reader import Reader
+from spaces.long_document.positions import extend_positions, find_positions
+from spaces.long_document.reader import Reader, trained
 
 FEWEST, MOST = 20, 2_000
 FOLDS = 5
@@ -151,12 +151,13 @@ def fit(rows: np.ndarray, labels: list[str], seed: int = 0) -> Head:
 
 
 def save_head(reader: Reader, head: Head, length: int, out: Path) -> Path:
-    """A zip of an ordinary checkpoint with this head, which reads `length` tokens, and its tokenizer."""
-    owner, table, offset = find_positions(reader.model)
-    length = check_length(length, table.num_embeddings - offset)
+    """A zip of an ordinary checkpoint with this head and its tokenizer.
+
+    It reads `length` tokens, as far as there are positions and no fewer than the reader was trained on.
+    """
+    length = min(max(length, trained(reader)), reader.capacity)
     model = copy.deepcopy(reader.model).to("cpu", torch.float32)
-    alpha = table.alpha if isinstance(table, HierarchicalEmbedding) else 0.4
-    _write_positions(model, length, alpha)
+    extend_positions(model, find_positions(model)[1].alpha, length)
     old = last_linear(Reader(model, reader.tokenizer, {}))
     new = torch.nn.Linear(old.in_features, len(head.labels))
     with torch.no_grad():
@@ -180,15 +181,3 @@ def save_head(reader: Reader, head: Head, length: int, out: Path) -> Path:
             for file in sorted(Path(folder).iterdir()):
                 archive.write(file, file.name)
     return out
-
-
-def _write_positions(model: torch.nn.Module, length: int, alpha: float) -> None:
-    """The continued positions written out as an ordinary table."""
-    owner, table, offset = find_positions(model)
-    rows = table.weight.detach()
-    rows = torch.cat([rows[:offset], hierarchical(rows[offset:], length, alpha)])
-    owner.position_embeddings = torch.nn.Embedding(*rows.shape, padding_idx=table.padding_idx, _weight=rows)
-    model.config.max_position_embeddings = len(rows) - (table.num_embeddings - model.config.max_position_embeddings)
-    owner.register_buffer("position_ids", torch.arange(len(rows))[None], persistent=False)
-    if hasattr(owner, "token_type_ids"):
-        owner.register_buffer("token_type_ids", torch.zeros(1, len(rows), dtype=torch.long), persistent=False)

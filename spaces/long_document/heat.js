@@ -1,7 +1,7 @@
 // A text as a heat map at three levels (paragraph: bar, sentence: underline, token: shade) beside a map of the whole.
 const kxHeat = (element, props, trigger, watch) => {
   const find = (name) => element.querySelector(`.kx-heat-${name}`);
-  const text = find("text"), map = find("map"), said = find("said");
+  const text = find("text"), map = find("map");
   let data = null, chosen = null;
   const hue = (value) => (value >= 0 ? "var(--kx-accent)" : "var(--kx-counter)");
   const paint = (node, value, most) => {
@@ -134,7 +134,8 @@ const kxHeat = (element, props, trigger, watch) => {
     element.querySelectorAll("s.chosen").forEach((other) => other.classList.remove("chosen"));
     s.classList.add("chosen");
     chosen = +s.dataset.k;
-    trigger('pick', { start: data.sentences[chosen][0], stop: data.sentences[chosen][1] });
+    const [start, stop] = data.sentences[chosen];
+    trigger('pick', { start, text: data.text.slice(start, stop) }); // the document may have changed since
   });
   new ResizeObserver(drawMap).observe(map);
   kx.listeners.add(drawMap);

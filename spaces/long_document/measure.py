@@ -23,13 +23,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from shared.accelerator import device
 from spaces.long_document.batches import BOS, EOS
 from spaces.long_document.blockwise import read
 from spaces.long_document.data import TASKS, Document, read_pack
-from spaces.long_document.positions import continue_positions, find_positions
-from spaces.long_document.reader import WEIGHTS, Reader, load_reader
-from spaces.long_document.similarity import compose
+from spaces.long_document.positions import compose, continue_positions, find_positions
+from spaces.long_document.reader import Reader, load_named
 
 OUT = Path(__file__).parent / "measured.json"
 PLACES = (0, 256, 512, 1024, 2048, 8192, 32_768, 131_072, 261_632)
@@ -115,10 +113,10 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--documents", type=int, default=60, help="half of them laws, half chapters of unseen books")
     parser.add_argument("--packed", default=".carry/long", help="what spaces.long_document.data wrote")
-    parser.add_argument("--model", default=str(WEIGHTS))
+    parser.add_argument("--model", default="", help="a folder or a hub name; empty: the embedded default")
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args(argv)
-    reader, pack = load_reader(arguments.model, device()), read_pack(arguments.packed)
+    reader, pack = load_named(arguments.model), read_pack(arguments.packed)
     half = arguments.documents // 2
     splits = [[d for d in pack.of(split) if len(d.tokens) >= 1500][:half] for split in ("laws", "books")]
     documents = splits[0] + splits[1]

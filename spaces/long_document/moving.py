@@ -20,7 +20,7 @@ from spaces.long_document.blockwise import outcome
 from spaces.long_document.evidence import probability
 from spaces.long_document.reader import Reader, trained
 
-END = re.compile(r"[。！？\n]")
+END = re.compile(r"[。！？!?\n]|\.(?=\s)")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def move(
     if room < 64:
         zh, en = "段落太长，没有地方可移。", "leaves no room to move in: choose a shorter passage or more tokens."
         raise InputError("passage", zh, en)
-    spans = reader.spans(rest)[1:-1][: room - 2]
+    spans = reader.placed(rest)[1][1:-1][: room - 2]
     rest = rest[: spans[-1][1]]
     block = trained(reader)
     wanted = places_for(len(spans), steps, block)

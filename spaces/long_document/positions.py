@@ -19,6 +19,7 @@ from transformers import PreTrainedModel
 from shared.experiment import InputError
 
 ALPHA = 0.4
+ON_THE_FLY = 2**18  # positions computed from fewer rows, at most: a table written out to 32,768 would give 2**30
 # How to continue a table p (n, d). The last four are what people do without the decomposition.
 WAYS = ("hierarchical", "tile", "clamp", "random", "zero")
 
@@ -124,10 +125,15 @@ def find_positions(model: PreTrainedModel) -> tuple[nn.Module, nn.Embedding, int
 
 
 def position_capacity(model: PreTrainedModel) -> int:
-    """How many tokens the model can read: its positions, n² where they are computed on the fly."""
+    """How many tokens the model can read: its positions, n² or ON_THE_FLY where they are computed on the fly."""
     _, table, offset = find_positions(model)
     n = table.num_embeddings - offset
-    return n * n if isinstance(table, HierarchicalEmbedding) else n
+    return most_on_the_fly(n) if isinstance(table, HierarchicalEmbedding) else n
+
+
+def most_on_the_fly(n: int) -> int:
+    """n², at most ON_THE_FLY; never fewer than the n trained ones."""
+    return min(n * n, max(ON_THE_FLY, n))
 
 
 def extend_positions(
@@ -136,16 +142,16 @@ def extend_positions(
     """Let an encoder with n learned absolute positions read more tokens; changes the model and returns it.
 
     length: tokens, n to n²; the table is written out, save_pretrained gives an ordinary checkpoint.
-    None: n² tokens, computed on the fly from the n rows, which stay what is trained and saved.
+    None: n² tokens, ON_THE_FLY at most, computed from the n rows, which stay what is trained and saved.
     way: "hierarchical" or, for comparison, one of the naive WAYS (with a length).
     InputError: α outside (0, 1) or ½, a length outside n .. n², a model without such positions.
     Source: kexue.fm/archives/7947.
     """
     owner, table, offset = find_positions(model)
-    n = table.num_embeddings - offset
+    n, extra = table.num_embeddings - offset, table.num_embeddings - model.config.max_position_embeddings
     if length is None and way == "hierarchical":
         owner.position_embeddings = HierarchicalEmbedding(table.weight, alpha, offset, table.padding_idx)
-        _resize_buffers(owner, table.num_embeddings, n * n + offset)
+        _resize_buffers(owner, most_on_the_fly(n) + offset - extra)
         return model
     length = n * n if length is None else length
     rows = continue_positions(table.weight.detach()[offset:], length, way, alpha)
@@ -153,18 +159,16 @@ def extend_positions(
     longer = nn.Embedding(len(rows), rows.shape[1], padding_idx=table.padding_idx, _weight=rows)
     longer.weight.requires_grad_(table.weight.requires_grad)
     owner.position_embeddings = longer.to(rows.dtype)
-    extra = table.num_embeddings - model.config.max_position_embeddings
     model.config.max_position_embeddings = len(rows) - extra
-    _resize_buffers(owner, table.num_embeddings, len(rows))
+    _resize_buffers(owner, len(rows) - extra)
     return model
 
 
-def _resize_buffers(owner: nn.Module, old: int, new: int) -> None:
-    """Buffers (1, rows) beside the table: position_ids counts on from its first value, others repeat."""
+def _resize_buffers(owner: nn.Module, size: int) -> None:
+    """Buffers (1, size) beside the table: position_ids counts on from its first value, others repeat."""
     for name, buffer in list(owner.named_buffers(recurse=False)):
         if buffer.ndim != 2 or buffer.shape[0] != 1 or buffer.dtype != torch.long:
             continue
-        size = buffer.shape[1] + new - old
         if name == "position_ids":
             value = buffer[0, 0] + torch.arange(size, device=buffer.device)
         else:

@@ -1,9 +1,9 @@
-"""Read a text of any length with a classifier that was trained on 512 positions.
+"""A classifier that was trained on 512 positions, by name, ready for texts of any length.
 
 Positions are continued hierarchically on the fly, attention is exact and never holds an n × n tensor: memory
 grows linearly with the text. The embedded default knows two tasks, any other checkpoint its own labels.
 
-Try first: `load_reader().classify(text, "province")` and the same with limit=512.
+Try first: `load_named().encode(text)`, then `readings.perform`.
 """
 
 from __future__ import annotations
@@ -14,17 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
-from transformers import (
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from shared import accelerator, models
-from shared.attention import register
+from shared.checkpoint import weight_files
 from shared.experiment import InputError
+from spaces.long_document.blockwise import SQUARE
 from spaces.long_document.documents import check_characters
 from spaces.long_document.positions import (
     ALPHA,
@@ -47,11 +44,13 @@ def fastest_dtype() -> torch.dtype:
 
 @dataclass(frozen=True)
 class Reader:
-    """A classifier and its tokenizer; tasks: name → (labels, their places among the outputs)."""
+    """A classifier and its tokenizer; tasks: task → (labels, their places among the outputs)."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     tasks: dict[str, tuple[list[str], slice]]
+    name: str = ""
+    """What `load_named` was asked for."""
 
     def tokens(self, text: str, limit: int | None = None) -> Tensor:
         """Token ids (1, n), special tokens included, of a text of any length; at most `limit` of them."""
@@ -59,36 +58,31 @@ class Reader:
         return torch.tensor([self.tokenizer(check_characters(text), verbose=False, **cut).input_ids])
 
     def fitting(self, ids: Tensor) -> Tensor:
-        """ids (1, n) if there are positions for all of them; InputError beyond n²."""
+        """ids (1, n) if there are positions for all of them; InputError where there are not."""
         if ids.shape[1] > self.capacity:
             zh, en = f"有 {ids.shape[1]} 个词元，最多 {self.capacity} 个", f"has {ids.shape[1]} tokens"
             raise InputError("text", zh, f"{en}, at most {self.capacity} fit")
         return ids
 
     def encode(self, text: str, limit: int | None = None) -> Tensor:
-        """`tokens` that can be read at once; InputError beyond n² positions."""
+        """`tokens` that can be read at once; InputError where positions do not suffice."""
         return self.fitting(self.tokens(text, limit))
 
     @property
     def capacity(self) -> int:
-        """Tokens that fit."""
-        return position_capacity(self.model)
+        """Tokens that fit: there are positions for them, and no n × n tensors that memory does not hold."""
+        most = position_capacity(self.model)
+        return most if self.model._supports_attention_backend else min(most, SQUARE)
 
-    def spans(self, text: str) -> list[tuple[int, int]]:
-        """Where each token of `encode` lies in the text, [start, end) in characters; (0, 0) for special ones."""
-        return self.tokenizer(check_characters(text), return_offsets_mapping=True, verbose=False).offset_mapping
+    def placed(self, text: str) -> tuple[Tensor, list[tuple[int, int]]]:
+        """(`tokens`, where each lies in the text, [start, end) in characters; (0, 0) for special ones).
 
-    @torch.inference_mode()
-    def logits(self, ids: Tensor, task: str) -> Tensor:
-        """ids (B, n) of equal length, no padding → float32 logits (B, labels of the task)."""
-        places = self.tasks[task][1]
-        return self.model(ids.to(self.model.device)).logits[:, places].float().cpu()
-
-    def classify(self, text: str, task: str, limit: int | None = None) -> dict[str, float]:
-        """Label → probability, the most likely first."""
-        labels = self.tasks[task][0]
-        scores = self.logits(self.encode(text, limit), task)[0].softmax(-1).tolist()
-        return dict(sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1]))
+        InputError where the tokenizer is one of Python's, which do not say.
+        """
+        if not self.tokenizer.is_fast:
+            raise InputError("model", "的分词器说不出词元在原文何处。", "has a tokenizer that cannot place its tokens.")
+        found = self.tokenizer(check_characters(text), return_offsets_mapping=True, verbose=False)
+        return torch.tensor([found.input_ids]), found.offset_mapping
 
 
 def trained(reader: Reader) -> int:
@@ -97,39 +91,51 @@ def trained(reader: Reader) -> int:
     return table.num_embeddings - offset
 
 
-def load_named(name: str = "", progress: Callable[[float, str, str], None] | None = None) -> Reader:
+def load_named(
+    name: str = "", progress: Callable[[float, str, str], None] | None = None, embedded: Path | None = None
+) -> Reader:
     """The reader called `name`: empty for the embedded default, a folder, or a classifier on the hub.
 
-    Shared by all visitors and never changed, but for the positions, once. InputError "model".
+    embedded: another folder of ours than WEIGHTS for the empty name. Shared by all visitors and never changed, but for
+    the positions, once. InputError "model".
     """
     loaded = models.load(
-        name, "AutoModelForSequenceClassification", embedded=WEIGHTS, dtype=fastest_dtype(), progress=progress
+        name,
+        "AutoModelForSequenceClassification",
+        embedded=embedded or WEIGHTS,
+        dtype=fastest_dtype(),
+        progress=progress,
     )
     tokenizer = loaded.tokenizer
     with EXTENDING:
         if not isinstance(find_positions(loaded.model)[1], HierarchicalEmbedding):
-            extend_positions(loaded.model, getattr(loaded.model.config, "hierarchical_alpha", ALPHA))
-    return Reader(loaded.model, tokenizer, tasks_of(loaded.model))
+            _check_pooler(loaded)
+            alpha = getattr(loaded.model.config, "hierarchical_alpha", ALPHA)
+            extend_positions(loaded.model, alpha if isinstance(alpha, float) else ALPHA)
+    return Reader(loaded.model, tokenizer, tasks_of(loaded.model), name)
+
+
+def _check_pooler(loaded: models.Loaded) -> None:
+    """InputError where a pooler stands between the text and the labels and is not in the files: it would be random."""
+    if not any("pooler." in key for key in loaded.model.state_dict()):
+        return
+    for file in weight_files(loaded.folder):
+        with safe_open(file, "pt") as tensors:
+            if any("pooler." in key for key in tensors.keys()):
+                return
+    zh, en = "缺少池化层的权重，答案会是随机的。", "lacks its pooler's weights: it would answer at random."
+    raise InputError("model", zh, en)
 
 
 def tasks_of(model: PreTrainedModel) -> dict[str, tuple[list[str], slice]]:
     """The tasks that share the outputs; a checkpoint from elsewhere has one, "labels"."""
-    labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
-    places = {}
-    for task, names in getattr(model.config, "tasks", {"labels": labels}).items():
-        start = labels.index(names[0])  # a saved configuration sorts the tasks by name
-        places[task] = (list(names), slice(start, start + len(names)))
-    return places
-
-
-def load_reader(
-    source: str | Path = WEIGHTS, device: torch.device | None = None, dtype: torch.dtype | None = None
-) -> Reader:
-    """A local folder or a name on the hub, its positions continued with the α of its configuration."""
-    register()
-    model = AutoModelForSequenceClassification.from_pretrained(
-        source, dtype=dtype or fastest_dtype(), attn_implementation="xformers"
-    )
-    extend_positions(model, getattr(model.config, "hierarchical_alpha", ALPHA))
-    model.to(device or accelerator.device()).eval()
-    return Reader(model, AutoTokenizer.from_pretrained(source), tasks_of(model))
+    labels = [str(model.config.id2label.get(i, i)) for i in range(model.config.num_labels)]
+    whole, places = {"labels": (labels, slice(0, len(labels)))}, {}
+    tasks = getattr(model.config, "tasks", None)
+    for task, names in tasks.items() if isinstance(tasks, dict) else ():
+        stretch = names if isinstance(names, list) else []
+        starts = [i for i in range(len(labels)) if stretch and labels[i : i + len(stretch)] == stretch]
+        if not starts:  # somebody else's "tasks"
+            return whole
+        places[task] = (stretch, slice(starts[0], starts[0] + len(stretch)))
+    return places or whole

@@ -19,15 +19,18 @@ from pathlib import Path
 import psutil
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from shared import accelerator
 from shared.accelerator import run
+from shared.attention import attention
 from shared.experiment import InputError
-from spaces.long_document.blockwise import read
+from spaces.long_document.blockwise import read, trunk_of
 from spaces.long_document.reader import Reader, load_named
 
 WINDOW = 512
-SAMPLES = (512, 2048)  # lengths at which a reading is timed to foretell others
+SAMPLE = 2048  # tokens of the reading that is timed to foretell others
+LINEAR = ("performer", "taylor")
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def steps(reader: Reader, ids: Tensor, name: str, stride: int) -> Iterator[tuple
         return
     if name.isdecimal():
         ids = cut_ids(ids, int(name))
-    backend = name if name in ("performer", "taylor") else "auto"
+    backend = name if name in LINEAR else "auto"
     for share, logits in read(reader.model, reader.fitting(ids), backend):
         yield share, logits, ids.shape[1]
 
@@ -154,26 +157,58 @@ def perform(reader: Reader, ids: Tensor, task: str, name: str, stride: int = 256
         for share, logits, tokens in steps(reader, ids, name, stride):
             if logits is not None:
                 reading = Reading(name, scored(labels, logits[places]), tokens, *meter.now(), done=share)
+            left = time.perf_counter()
             yield share, reading if share < 1 else None
+            meter.began += time.perf_counter() - left  # other visitors' turns
     yield 1.0, replace(reading, seconds=meter.seconds, peak_mb=meter.peak_mb)
 
 
 @run(duration=120)
-def perform_named(model: str, ids: Tensor, task: str, name: str, stride: int = 256) -> Iterator[tuple[float, Reading]]:
+def perform_named(
+    model: str, ids: Tensor, task: str, name: str, stride: int = 256, embedded: Path | None = None
+) -> Iterator[tuple[float, Reading]]:
     """`perform` on the device, by the model's name."""
-    reader = load_named(model)
-    from shared.accelerator import device
-
-    reader.model.to(device())
+    reader = load_named(model, embedded=embedded)
+    reader.model.to(accelerator.device())
     yield from perform(reader, ids, task, name, stride)
 
 
+@run(duration=60)
+def time_reading(model: str, backend: str) -> tuple[float, float]:
+    """(seconds a token, seconds a pair of tokens) on the device: of a short reading, and of attention alone.
+
+    A short reading does not show the pairs' part, which is nearly all of a long one.
+    """
+    reader = load_named(model)
+    reader.model.to(accelerator.device())
+    length, vocabulary = min(SAMPLE, reader.capacity), reader.model.config.vocab_size
+    ids = torch.randint(5, vocabulary, (1, length))
+    list(read(reader.model, ids[:, : length // 4], backend))  # the first one of all is slow
+    began = time.perf_counter()
+    list(read(reader.model, ids, backend))
+    seconds = time.perf_counter() - began
+    pair = time_pair(reader.model) if backend == "auto" else 0.0
+    return max(0.0, seconds / length - pair * length), pair
+
+
+@torch.inference_mode()
+def time_pair(model: PreTrainedModel, queries: int = 1024, keys: int = 8192) -> float:
+    """Seconds that all layers' exact attention takes for a query and a key."""
+    config = model.config
+    count, size = config.num_attention_heads, config.hidden_size // config.num_attention_heads
+    q, k, v = torch.randn(3, 1, count, keys, size, dtype=model.dtype, device=model.device)
+    attention(q[:, :, :64], k, v)
+    began = time.perf_counter()
+    float(attention(q[:, :, :queries], k, v)[0, 0, 0, 0])  # waits for a GPU
+    layers = config.num_hidden_layers - (trunk_of(model) is not None)  # a classifier's last one asks a single query
+    return layers * (time.perf_counter() - began) / (queries * keys)
+
+
 class Clock:
-    """Foretells seconds: a reading of n tokens costs a·n + b·n², with a and b from two short ones, once a model."""
+    """Foretells seconds: a reading of n tokens costs a·n + b·n², with a and b measured once a model."""
 
     def __init__(self):
-        self._known: dict[tuple, tuple[float, float]] = {}
-        self._lock = threading.Lock()
+        self._known: dict[tuple[str, str], tuple[float, float]] = {}
 
     def seconds(self, reader: Reader, name: str, tokens: int, stride: int = 256) -> float:
         """Of a reading of so many tokens; measures at the first question."""
@@ -186,35 +221,20 @@ class Clock:
         return linear * tokens + square * tokens**2
 
     def _fit(self, reader: Reader, name: str) -> tuple[float, float]:
-        key = (id(reader.model), name)
-        with self._lock:
-            if key not in self._known:
-                self._known[key] = self._measure(reader, name)
-            return self._known[key]
-
-    def _measure(self, reader: Reader, name: str) -> tuple[float, float]:
-        most, times = min(SAMPLES[-1], reader.capacity), []
-        for length in (min(SAMPLES[0], most // 4), most):
-            ids = torch.randint(5, reader.model.config.vocab_size, (1, length))
-            began = time.perf_counter()
-            list(read(reader.model, ids, name if name in ("performer", "taylor") else "auto"))
-            times.append((length, time.perf_counter() - began))
-        (short, quick), (long, slow) = times
-        if name in ("performer", "taylor"):
-            return slow / long, 0.0
-        square = max(0.0, (slow / long - quick / short) / (long - short))
-        return max(slow / long - square * long, 0.0), square
+        key = (reader.name, name)
+        if key not in self._known:  # two visitors may both measure: neither waits for the other's turn
+            self._known.setdefault(key, time_reading(reader.name, name if name in LINEAR else "auto"))
+        return self._known[key]
 
     def correct(self, reader: Reader, name: str, tokens: int, seconds: float) -> None:
-        """Learn from a reading that has finished: long ones say more than the two short ones."""
-        if name == "sliding" or tokens < SAMPLES[-1]:
+        """Learn from a reading that has finished: long ones say more than the short one."""
+        if name == "sliding" or tokens < SAMPLE:
             return
         name = "whole" if name.isdecimal() else name
         linear, square = self._fit(reader, name)
         foretold = linear * tokens + square * tokens**2
         if foretold > 0:
-            with self._lock:
-                self._known[id(reader.model), name] = (linear * seconds / foretold, square * seconds / foretold)
+            self._known[reader.name, name] = (linear * seconds / foretold, square * seconds / foretold)
 
 
 CLOCK = Clock()

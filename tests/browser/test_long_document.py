@@ -46,6 +46,17 @@ def test_a_text_is_counted_and_read_in_three_ways(visit):
     page.wait_for_url(re.compile("readings="))
 
 
+def test_stop_keeps_what_was_read(visit):
+    page = visit(READ, language="en-US")
+    page.click("text=a whole book: 262,144 tokens")
+    says(page, "a composed book")
+    page.click("#long-read")
+    page.locator("table.kx-columns tr >> visible=true").nth(1).wait_for(timeout=120_000)  # the head, the first 512
+    page.click("#long-stop")
+    page.get_by_text("what sliding windows had read").first.wait_for()
+    assert page.locator("table.kx-columns tr >> visible=true").count() >= 2
+
+
 def test_a_file_is_read_and_bad_ones_are_named(visit, tmp_path):
     page = visit(READ, language="en-US")
 
@@ -88,7 +99,7 @@ def test_evidence_is_drawn_tested_and_moved(visit):
 
 def test_positions_zoom_and_a_half_breaks(visit):
     page = visit(POSITIONS, language="en-US")
-    says(page, "apart; the nearest trained pair")
+    says(page, "the nearest trained pair")
     page.click("text=α = ½: half of them meet")
     says(page, "cannot be told from")
     canvas = page.locator("#positions-heat canvas")

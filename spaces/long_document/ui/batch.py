@@ -24,7 +24,7 @@ from spaces.long_document.settings import READINGS
 from spaces.long_document.ui.document import Bench, lasting, tidy
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 2}
-EVERY = 0.3
+EVERY, SAVED_EVERY = 0.3, 2.0  # seconds between two pictures, and two links: each carries the whole table
 SHOWN = 50
 ABOUT = prose(
     "一个 zip（txt、md、html、pdf、docx）或一个有 `text` 列的 CSV，最多 2,000 篇。"
@@ -63,10 +63,13 @@ def work(path: str | None, earlier: str | None, model: str, task: str, reading: 
     load_named(model)
     rows: list[Row] = []
     last = began = time.perf_counter()
+    saved = 0.0
     for share, row in classified(model, documents, task, reading, known):
         rows += [row] if row else []
         if time.perf_counter() - last > EVERY or share == 1:
             last = time.perf_counter()
+            due = share == 1 or last - saved > SAVED_EVERY
+            saved = last if due else saved
             left = lasting((last - began) / share * (1 - share))
             told = tr(
                 f"{len(rows)} / {len(documents)} 篇，还要约 {left[0]}",
@@ -74,7 +77,7 @@ def work(path: str | None, earlier: str | None, model: str, task: str, reading: 
             )
             yield [
                 table(rows),
-                link(rows),
+                link(rows) if due else gr.skip(),
                 verdict(rows, len(documents)),
                 "" if share == 1 else parts.progress(share, told),
             ]

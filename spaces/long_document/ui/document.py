@@ -154,6 +154,11 @@ def lasting(seconds: float) -> tuple[str, str]:
     return f"{seconds / 3600:.1f} 小时", f"{seconds / 3600:.1f} hours"
 
 
+def asks_genre(model: str) -> dict:
+    """What an example asks of the default: the genre; another model may not know that task and keeps its own."""
+    return gr.skip() if model.strip() else gr.update(choices=TASKS, value="genre")
+
+
 def choices(model: str) -> dict:
     """The tasks of another model."""
     reader = load_named(model)

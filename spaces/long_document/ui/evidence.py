@@ -19,6 +19,7 @@ from shared.page import Page, clicked, guard, halt, latest
 from spaces.long_document import figures
 from spaces.long_document.documents import check_text
 from spaces.long_document.evidence import (
+    LONG,
     by_gradient,
     by_occlusion,
     challenged,
@@ -30,7 +31,7 @@ from spaces.long_document.moving import move
 from spaces.long_document.reader import Reader, load_named
 from spaces.long_document.readings import CLOCK, perform_named, pick_task
 from spaces.long_document.settings import LIMITS, Explain
-from spaces.long_document.ui.document import Bench, Document, lasting, make, tidy
+from spaces.long_document.ui.document import Bench, Document, asks_genre, lasting, make, tidy
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
 EVERY = 0.2
@@ -93,16 +94,16 @@ def moved(model: str, text: str, passage: tuple[int, int], task: str, label: str
 
 
 def explain(doc: Document, model: str, task: str, said: tuple, *values) -> Iterator[list]:
-    """(heat map, deletion figure, verdict, status, passage) while the evidence is found and tested."""
+    """(heat map, deletion figure, verdict, status, passage, its place) while the evidence is found and tested."""
     settings = from_values(Explain, values)
-    nothing = [gr.skip()] * 5
+    nothing = [gr.skip()] * 3
     check_text(doc.text)
-    yield [*nothing[:3], parts.progress(0, tr("载入模型", "loading the model")), gr.skip()]
+    yield [*nothing, parts.progress(0, tr("载入模型", "loading the model")), *nothing[:2]]
     reader = load_named(model)
-    foretold = _foretold(reader, doc.text, settings)
+    foretold = _foretold(reader, reader.encode(doc.text).shape[1], settings)
     for share, label in _label(model, reader, doc, task, said, settings.label):
         if not label:
-            yield [*nothing[:3], _progress("read", share, foretold), gr.skip()]
+            yield [*nothing, _progress("read", share, foretold), *nothing[:2]]
     last = began = time.perf_counter()
     for share, stage, read, found in explained(model, doc.text, task, label, settings.way, settings.budget):
         if found is not None:
@@ -110,11 +111,11 @@ def explain(doc: Document, model: str, task: str, said: tuple, *values) -> Itera
             told = _verdict(label, found, doc, (start, stop))
             status = "" if stage == "test" else _progress("test", 0, foretold)
             began = time.perf_counter()
-            yield [heat(read, found), figures.deletion_figure(found), told, status, doc.text[start:stop]]
+            yield [heat(read, found), figures.deletion_figure(found), told, status, doc.text[start:stop], start]
         elif time.perf_counter() - last > EVERY:
             last = time.perf_counter()
             left = (last - began) * (1 - share) / share if share > 0.05 else foretold
-            yield [*nothing[:3], _progress(stage, share, left), gr.skip()]
+            yield [*nothing, _progress(stage, share, left), *nothing[:2]]
 
 
 def _label(
@@ -122,7 +123,7 @@ def _label(
 ) -> Iterator[tuple[float, str]]:
     """(share done, "") while the whole is read, at last (1.0, label).
 
-    The label wanted, else what the last reading said of this very document, else what the whole says now.
+    The label wanted, else what an earlier reading of the whole of this very document said, else what it says now.
     """
     labels, _ = pick_task(reader, task)
     if wanted or said[:3] == (doc, model, task):
@@ -134,8 +135,8 @@ def _label(
         yield share, found.label if found else ""
 
 
-def _foretold(reader: Reader, text: str, settings: Explain) -> float:
-    one = CLOCK.seconds(reader, "whole", reader.encode(text).shape[1])
+def _foretold(reader: Reader, tokens: int, settings: Explain) -> float:
+    one = CLOCK.seconds(reader, "whole", tokens)
     return one * ((BACKWARD if settings.way == "gradient" else settings.budget) + 14)
 
 
@@ -164,23 +165,25 @@ def _verdict(label: str, found, doc: Document, strongest: tuple[int, int]) -> st
     return markup(zh + "。", en + ".")
 
 
-def chosen(doc: Document, event: gr.EventData) -> str:
-    """The sentence that was clicked becomes the passage."""
-    start, stop = map(int, clicked(event, "start", "stop"))
-    return cut_units(doc.text, start, stop) if 0 <= start < stop else gr.skip()
+def chosen(doc: Document, event: gr.EventData) -> list:
+    """The sentence that was clicked becomes the passage: (its words, where they stand in the document)."""
+    (start,), words = clicked(event, "start"), event._data.get("text")
+    if not isinstance(words, str) or len(words) > LONG or start < 0:
+        raise InputError("click", "点的不是一句话。", "was not on a sentence.")
+    return [words, len(cut_units(doc.text, 0, int(start)))]
 
 
-def slide(doc: Document, model: str, task: str, said: tuple, passage: str, *values) -> Iterator[list]:
-    """(figure, status) while the passage moves."""
+def slide(doc: Document, model: str, task: str, said: tuple, passage: str, place: int, *values) -> Iterator[list]:
+    """(figure, status) while the passage moves; place: where it was clicked, of its words' occurrences."""
     settings = from_values(Explain, values)
-    start = doc.text.find(passage) if passage.strip() else -1
     if not passage.strip():
         raise InputError("passage", "先找证据，或点一句正文。", "find the evidence first, or click a sentence.")
+    start = place if doc.text.startswith(passage, place) else doc.text.find(passage)
     text, span = doc.text, (start, start + len(passage))
     if start < 0:  # the visitor's own words
         text, span = f"{passage}\n{doc.text}", (0, len(passage) + 1)
     reader = load_named(model)
-    for share, label in _label(model, reader, doc, task, said):
+    for share, label in _label(model, reader, doc, task, said, settings.label):
         if not label:
             yield [gr.skip(), parts.progress(share, tr(*STAGES["read"]))]
     yield [gr.skip(), parts.progress(0, tr("第一处", "the first place"))]
@@ -209,7 +212,7 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
             gr.Button(tr("例子：佛经藏在末尾", "example: a sutra at the end"), size="sm"),
         ]
     with gr.Row(elem_classes="kx-controls"):
-        start = gr.Button(tr("找证据", "Find the evidence"), variant="primary", elem_id="evidence-start", min_width=120)
+        start = gr.Button(tr("找证据", "Find the evidence"), variant="primary", elem_id="evidence-start", min_width=190)
         stop = gr.Button(tr("停止", "Stop"), elem_id="evidence-stop", min_width=80)
         knobs["way"] = gr.Radio(WAYS, value=default.way, show_label=False, container=False, min_width=260)
         link = page.link_button("evidence")
@@ -254,11 +257,12 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
 
     order = [knobs[f.name] for f in dataclasses.fields(Explain)]
     who = [bench.document, bench.model, bench.task, bench.label]
-    outputs = [text, deletion, said, status, passage]
+    place = gr.State(0)
+    outputs = [text, deletion, said, status, passage, place]
     listing = (guard(labels_of), [bench.model, bench.task, knobs["label"]], knobs["label"])
     view = page.view("evidence", Explain, knobs, link, tabs=tabs, redraw=listing)
     finds, moves = gr.State(Latest()), gr.State(Latest())
-    explaining = latest(guard(tidy(explain, lambda: [*[gr.skip()] * 3, "", gr.skip()])))
+    explaining = latest(guard(tidy(explain, lambda: [*[gr.skip()] * 3, "", *[gr.skip()] * 2])))
     finding = (explaining, [finds, *who, *order], outputs)
     gr.on([tab.select, bench.task.change], *listing, **QUIET)
     running = [start.click(*finding, **QUIET)]
@@ -266,15 +270,15 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
     wanted = [(3072, 70.0, "医药养生", 0), (3072, 0.0, "兵法军事", 1), (3072, 100.0, "佛道", 2)]
     for values, button in zip(wanted, examples, strict=True):
         outcome = [bench.document, bench.box, status, bench.task, bench.label]
-        made = button.click(guard(partial(_made, values)), None, outcome, **QUIET)
+        made = button.click(guard(partial(_made, values)), bench.model, outcome, **QUIET)
         running.append(made.success(*finding, **QUIET))
-    text.pick(guard(chosen), [bench.document], passage, **QUIET)
+    text.pick(guard(chosen), [bench.document], [passage, place], **QUIET)
     sliding = latest(guard(tidy(slide, lambda: [gr.skip(), ""])))
-    running.append(go.click(sliding, [moves, *who, passage, *order], [moving, moving_status], **QUIET))
+    running.append(go.click(sliding, [moves, *who, passage, place, *order], [moving, moving_status], **QUIET))
     stop.click(lambda *begun: [halt(*begun), ""], [finds, moves], [status, moving_status], cancels=running, **QUIET)
 
 
-def _made(values: tuple) -> Iterator[list]:
+def _made(values: tuple, model: str) -> Iterator[list]:
     """(document, box, status, task, label) of an example."""
     for made, shown, said in make(*values):
-        yield [made, shown, said, "genre", ()]
+        yield [made, shown, said, asks_genre(model), ()]

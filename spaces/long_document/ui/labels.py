@@ -76,7 +76,7 @@ def train(path: str | None, model: str, length: str) -> Iterator[list]:
         f"cross-validation, macro-F1 {head.macro_f1:.2f}; always guessing the most frequent: {head.guessing:.0%}.",
     )
     with TemporaryDirectory() as folder:  # gradio has its own copy once this is shown
-        file = save_head(reader, head, max(512, limit), Path(folder) / "long_document_head.zip")
+        file = save_head(reader, head, limit, Path(folder) / "long_document_head.zip")
         yield [figures.confusion_figure(head), said, "", gr.update(value=str(file), visible=True)]
 
 

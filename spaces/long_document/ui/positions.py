@@ -27,6 +27,11 @@ TRY = [  # label, the settings that differ from the default
     (tr("α = 0.1：块与块难分", "α = 0.1: blocks alike"), {"alpha": 0.1, "span": 8192}),
     (tr("块边放大", "an edge, enlarged"), {"start": 448, "span": 128}),
 ]
+NEAREST = (
+    ("同一块里", "in one block"),
+    ("两块的同一处", "one place of two blocks"),
+    ("互为镜像：(i, j)、(j, i)", "mirrored: (i, j), (j, i)"),
+)
 EMPTY = figures.figure("empty", figures.axis(), figures.axis(), [], caption="")
 EXPLANATION = prose(
     r"""**怎么读。** 每个格子是两个位置向量（减去平均）的余弦，只为眼前这一窗计算。块内的花纹是训练得来的；
@@ -54,31 +59,36 @@ def table() -> torch.Tensor:
     return similarity.trained_positions(load_named())
 
 
+@cache
+def swept() -> dict[str, list[float]]:
+    """The default's distances for every α of the figure."""
+    return similarity.sweep(table())
+
+
 def draw(*values) -> list[str]:
     """(heat map, distances, verdict)."""
     settings = from_values(Positions, values)
     p = table()
     found = similarity.window(p, settings.alpha, settings.start, settings.span)
-    near = similarity.mirror_distance(p, settings.alpha)
     usual = similarity.mirror_distance(p, 0.0)
     return [
         figures.similarity_figure(found, len(p)),
-        figures.sweep_figure(similarity.sweep(p), settings.alpha),
-        verdict(settings.alpha, near, usual),
+        figures.sweep_figure(swept(), settings.alpha),
+        verdict(settings.alpha, *similarity.nearest_pair(p, settings.alpha), usual),
     ]
 
 
-def verdict(alpha: float, near: float, usual: float) -> str:
-    """The nearest mirrored pair, beside the nearest trained pair."""
-    said = number(near, 3)
+def verdict(alpha: float, near: float, kind: int, usual: float) -> str:
+    """How near two positions come, and which two, beside the nearest trained pair."""
+    said, (zh, en) = number(near, 3), NEAREST[kind]
     if near < 1e-6:
         return markup(
             f"α = {alpha:g}：最近的两个位置距离 <b class='bad'>0</b>，(i, j) 与 (j, i) 分不开。",
             f"α = {alpha:g}: the nearest two are <b class='bad'>0</b> apart, (i, j) cannot be told from (j, i).",
         )
     return markup(
-        f"α = {alpha:g}：最近的一对 (i, j)、(j, i) 距离 <b>{said}</b>；训练过的位置里最近的一对是 {number(usual, 3)}。",
-        f"α = {alpha:g}: the nearest pair (i, j), (j, i) is <b>{said}</b> apart; the nearest trained pair "
+        f"α = {alpha:g}：最近的两个位置相距至多 <b>{said}</b>（{zh}）；训练过的位置里最近的一对是 {number(usual, 3)}。",
+        f"α = {alpha:g}: the nearest two are at most <b>{said}</b> apart ({en}); the nearest trained pair "
         f"{number(usual, 3)}.",
     )
 

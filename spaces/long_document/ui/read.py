@@ -6,6 +6,7 @@ import dataclasses
 import html
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import gradio as gr
 
@@ -15,7 +16,7 @@ from shared.i18n import markup, pick, prose, tr
 from shared.live import Latest
 from shared.page import Page, guard, halt, knob_value, latest
 from spaces.long_document import figures
-from spaces.long_document.documents import check_text
+from spaces.long_document.documents import SUFFIXES, check_text
 from spaces.long_document.generator import EVIDENCE, compose
 from spaces.long_document.reader import load_named
 from spaces.long_document.readings import CLOCK, Reading, fine_tuned, perform_named
@@ -26,6 +27,7 @@ from spaces.long_document.ui.document import (
     TASKS,
     Bench,
     Document,
+    asks_genre,
     bring,
     choices,
     count,
@@ -44,7 +46,6 @@ TRY = [  # label, what the example is
     (tr("证据藏在末尾", "evidence at the end"), {"tokens": 8192, "place": 100.0}),
     (tr("一整本书：262,144 词元", "a whole book: 262,144 tokens"), {"tokens": 262_144}),
 ]
-FORMATS = [".txt", ".md", ".html", ".htm", ".pdf", ".docx"]
 EXPLANATION = prose(
     r"""**怎么做到的。** 训练过的位置只有 $p_1\dots p_n$，$n=512$。令 $u=(p-\alpha p_1)/(1-\alpha)$，
 $$q_{(i-1)n+j}=\alpha u_i+(1-\alpha)u_j,$$
@@ -81,10 +82,10 @@ def answer(document: Document, *values) -> Iterator[list]:
     ids = reader.tokens(document.text)
     done: list[Reading] = []
     said = lambda done: (document, settings.model, settings.task, _label(done))  # noqa: E731
-    for name, source, key in _planned(settings):
+    for name, tuned, key in _planned(settings):
         foretold = CLOCK.seconds(reader, name, ids.shape[1], settings.stride)
         drawn = began = time.perf_counter()
-        for share, reading in perform_named(source, ids, settings.task, name, settings.stride):
+        for share, reading in perform_named(settings.model, ids, settings.task, name, settings.stride, tuned):
             if share < 1 and time.perf_counter() - drawn < EVERY:
                 continue
             drawn = time.perf_counter()
@@ -95,18 +96,17 @@ def answer(document: Document, *values) -> Iterator[list]:
     yield [*pictures(done), "", said(done)]
 
 
-def _planned(settings: Read) -> Iterator[tuple[str, str, str]]:
-    """(reading, model, name shown): a fine-tuned version follows the damaged one, where it is there."""
+def _planned(settings: Read) -> Iterator[tuple[str, Path | None, str]]:
+    """(reading, folder of its fine-tuned version or None, name shown): that version follows the damaged one."""
     for name in settings.readings:
-        yield name, settings.model, name
+        yield name, None, name
         tuned = fine_tuned(name) if not settings.model else None
         if tuned:
-            yield name, str(tuned), f"{name}+"
+            yield name, tuned, f"{name}+"
 
 
 def _label(done: list[Reading]) -> str:
-    whole = next((r for r in done if r.name == "whole"), None)
-    return whole.label if whole else (done[-1].label if done else "")
+    return next((r.label for r in done if r.name == "whole"), "")
 
 
 def _progress(name: str, share: float, seconds: float, foretold: float) -> str:
@@ -156,9 +156,12 @@ def table(readings: list[Reading]) -> str:
 
 
 def stopped(runs: Latest) -> str:
-    """End the readings; what is read so far stays."""
+    """End the readings; a whole one says nothing before its end, windows say what they have seen."""
     halt(runs)
-    return tr("已停止；读完的和读到一半的都留着。", "Stopped; what was read stays.")
+    return tr(
+        "已停止；读完的留着，滑动窗口读过的部分也留着。",
+        "Stopped; finished readings stay, and what sliding windows had read.",
+    )
 
 
 def build(page: Page, tabs: gr.Tabs) -> Bench:
@@ -181,7 +184,7 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
             )
             with gr.Row(elem_classes="kx-controls"):
                 upload = gr.UploadButton(
-                    tr("上传文件", "Upload a file"), file_types=FORMATS, elem_id="long-upload", min_width=110
+                    tr("上传文件", "Upload a file"), file_types=list(SUFFIXES), elem_id="long-upload", min_width=110
                 )
                 start = gr.Button(tr("读", "Read"), variant="primary", elem_id="long-read", min_width=90)
                 stop = gr.Button(tr("停止", "Stop"), elem_id="long-stop", min_width=80)
@@ -238,7 +241,8 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
     asks = compose_it.click(*made, **QUIET).success(*counting, **QUIET)
     for (_, changes), button in zip(TRY, presets, strict=True):
         values = [knob_value(v) for v in dataclasses.astuple(Example(**changes))]
-        asked = button.click(lambda v=values: [*v, "genre"], None, [*maker, knobs["task"]], **QUIET)
+        outcome = [*maker, knobs["task"]]
+        asked = button.click(lambda model, v=values: [*v, asks_genre(model)], knobs["model"], outcome, **QUIET)
         asked.then(*made, **QUIET).success(*counting, **QUIET)
     outputs = [chart, results, said, status, label]
     typed = start.click(pasted, [box, document], document, **QUIET)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from shared.experiment import InputError
-from spaces.long_document.batch import COLUMNS, classify, from_csv, hash_of, to_csv
+from spaces.long_document.batch import COLUMNS, Row, classify, from_csv, hash_of, to_csv
 from spaces.long_document.many import Named
 from spaces.long_document.readings import windows
 from tests.spaces.long_document import tiny
@@ -29,7 +29,7 @@ def test_every_document_has_a_row(reader):
     assert shares == (0.25, 0.5, 0.75, 1)
     assert any(0 < share < 0.25 for share, row in found if row is None)  # long ones are stopped on the way
     assert [bool(row.error) for row in rows] == [False, True, False, True]  # the last has more than 256 tokens
-    assert rows[0].label == next(iter(reader.classify(DOCUMENTS[0].text, "genre")))
+    assert rows[0].label == next(iter(tiny.classify(reader, DOCUMENTS[0].text, "genre")))
     assert "at most 256" in rows[3].error
 
 
@@ -46,6 +46,11 @@ def test_an_earlier_table_is_not_read_again(reader, monkeypatch):
     for reading, model in (("512", ""), ("whole", "another")):  # another question
         with pytest.raises(TypeError):
             list(classify(reader, DOCUMENTS[:1], "genre", reading, model, known))
+
+
+def test_a_table_comes_back_as_it_was():
+    rows = [Row("=1+1", "h", label, -0.5, 3, 0.25, "whole", "genre") for label in ("-1", "'-1", "'x", "''=x", "")]
+    assert from_csv(to_csv(rows).encode()) == rows
 
 
 def test_only_the_whole_has_a_limit(reader, monkeypatch):

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, BertConfig, BertModel
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertModel
 
 from spaces.long_document.classifier import build_classifier
 from spaces.long_document.data import GENRES, LABELS, PROVINCES
 from spaces.long_document.losses import Trainee, parameter_groups, smoothed_targets
-from spaces.long_document.parts import load_parts, save_parts
+from spaces.long_document.parts import SHARD, load_parts, publish, save_parts
 from spaces.long_document.positions import extend_positions
 
 
@@ -77,3 +77,16 @@ def test_parts_there_and_back(model, tmp_path, monkeypatch):
     again.save_pretrained(tmp_path / "plain")
     plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "plain")
     assert plain.config.id2label[0] == LABELS[0] and plain.config.hierarchical_alpha == 0.4
+
+
+def test_what_is_published_comes_in_shards(model, tmp_path, monkeypatch):
+    assert SHARD == "45MB"  # a file of 50 MB is more than some hosts of code take
+    monkeypatch.setattr("spaces.long_document.parts.SHARD", "3KB")
+    (tmp_path / "pieces.tsv").write_text("<s>\t0\n<pad>\t0\n</s>\t0\n<unk>\t0\n<mask>\t0\n", encoding="utf-8")
+    save_parts(model.state_dict(), model.config, tmp_path)
+    publish(tmp_path, tmp_path / "out", tmp_path)
+    sizes = [file.stat().st_size for file in (tmp_path / "out").glob("*.safetensors")]
+    assert len(sizes) > 2 and max(sizes) < 3000 + 2000  # and its header
+    again = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out", dtype=torch.bfloat16)
+    assert torch.equal(again.classifier.weight, model.classifier.weight.to(torch.bfloat16))
+    assert AutoTokenizer.from_pretrained(tmp_path / "out").model_max_length == 512 * 512

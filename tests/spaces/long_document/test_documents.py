@@ -1,6 +1,7 @@
 """What people bring, and what they bring by mistake: every case ends in a text or in one sentence."""
 
 import io
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,6 +52,15 @@ def docx_of(paragraphs: list[str]) -> bytes:
 )
 def test_encodings(encoding, text):
     assert read_file("a.txt", text.encode(encoding)) == text
+
+
+@pytest.mark.parametrize("line", ["\n", "，"])
+@pytest.mark.parametrize("encoding, text", [("gb18030", SAID), ("big5", TRADITIONAL)])
+def test_a_sample_never_ends_in_half_a_character(monkeypatch, encoding, text, line):
+    text = text.replace("\n", line) * 3
+    for size in (80, 81, 82, 83):
+        monkeypatch.setattr(documents, "SAMPLE", size)
+        assert documents.decode(text.encode(encoding)) == text
 
 
 def test_formats():
@@ -122,6 +132,19 @@ def test_slow_files_are_given_up(monkeypatch):
     for name, data in (("a.pdf", pdf_of("Hello")), ("a.docx", docx_of(["一"]))):
         with pytest.raises(InputError, match="given up"):
             read_file(name, data)
+
+
+def test_a_page_is_given_up_in_its_midst(monkeypatch):
+    clock = iter([0.0, 1.0])  # its beginning, its first page; then a minute is over
+    monkeypatch.setattr(documents, "time", SimpleNamespace(monotonic=lambda: next(clock, 100.0)))
+    with pytest.raises(InputError, match="given up"):
+        read_file("a.pdf", pdf_of("Hello"))
+
+
+def test_markdown_is_measured_before_it_is_rendered(monkeypatch):
+    monkeypatch.setattr("markdown_it.MarkdownIt.render", None)
+    with pytest.raises(InputError, match="2,000,002 characters"):
+        read_file("a.md", b"![" * 1_000_001)
 
 
 def test_a_cell_is_read_once_however_wide_it_says_it_is():

@@ -9,6 +9,7 @@ from shared.experiment import InputError
 from spaces.long_document import evidence, moving
 from spaces.long_document.classifier import start_as_mean
 from spaces.long_document.evidence import (
+    LONG,
     Evidence,
     by_gradient,
     by_occlusion,
@@ -16,6 +17,7 @@ from spaces.long_document.evidence import (
     document,
     hidden,
     paragraphs,
+    probability,
     sentences,
     strongest_sentence,
     summed,
@@ -43,7 +45,7 @@ def reader():
         model.classifier.weight.zero_()
         model.classifier.bias.zero_()
         model.classifier.weight[3] = (words[letter] - words[4:-1].mean(0)) * 10
-        model.classifier.bias[3] = 0.5 - made.logits(made.encode(TEXT), "genre")[0, 1]  # far from 0 and 1
+        model.classifier.bias[3] = 0.5 - tiny.logits(made, made.encode(TEXT), "genre")[1]  # far from 0 and 1
     return made
 
 
@@ -56,11 +58,13 @@ def test_gradient_names_the_character(reader):
     assert TEXT[start:stop] == "甲甲甲甲，乙。"
 
 
-def test_occlusion_narrows_down_to_it(reader):
+def test_occlusion_narrows_down_to_it(reader, monkeypatch):
     doc = document(reader, TEXT)
+    given = []
+    monkeypatch.setattr(evidence, "probability", lambda *asked: given.append(1) or probability(*asked))
     *_, (_, found) = by_occlusion(reader, doc, "genre", "佛道", budget=60)
     letters = [i for i in doc.inner if TEXT[slice(*doc.spans[i])] == "甲"]
-    assert found.readings <= 60 and set(np.argsort(-found.parts)[:4]) == set(letters)
+    assert len(given) <= 60 and set(np.argsort(-found.parts)[:4]) == set(letters)
 
 
 def test_a_true_explanation_beats_chance_and_its_opposite_does_not(reader):
@@ -68,7 +72,7 @@ def test_a_true_explanation_beats_chance_and_its_opposite_does_not(reader):
     *_, (_, found) = by_gradient(reader, doc, "genre", "佛道")
     *_, (_, good) = challenged(reader, doc, "genre", found)
     assert good.faithfulness > 0.02
-    upside_down = type(found)(found.label, -found.parts, found.way, 2)
+    upside_down = type(found)(found.label, -found.parts)
     *_, (_, bad) = challenged(reader, doc, "genre", upside_down)
     assert bad.faithfulness < 0 < good.faithfulness
     assert good.curve["named"][0] == good.curve["random"][0] and len(good.curve["share"]) == 5
@@ -84,7 +88,24 @@ def test_hiding_leaves_the_original_alone(reader):
 def test_stretches_cover_the_text():
     assert "".join(TEXT[a:b] for a, b in paragraphs(TEXT)) == TEXT
     assert "".join(TEXT[a:b] for a, b in sentences(TEXT)) == TEXT
-    assert [TEXT[a:b] for a, b in sentences(TEXT, 0, 10)] == ["云起于西。", "月出于东。"]
+    assert [TEXT[a:b] for a, b in sentences(TEXT[:10])] == ["云起于西。", "月出于东。"]
+
+
+def test_english_sentences_end_too():
+    said = 'It rained 3.5 mm. "Nobody came." The dog slept (it did.) See a.b, e.g.x... well.'
+    assert [said[a:b].strip() for a, b in sentences(said)] == [
+        "It rained 3.5 mm.", '"Nobody came."', "The dog slept (it did.)", "See a.b, e.g.x...", "well.",
+    ]  # fmt: skip
+    assert [said[: m.end()] for m in moving.END.finditer(said[:20])] == ["It rained 3.5 mm."]
+
+
+@pytest.mark.parametrize("line", ["云起于西。" * 3000, "甲" * 9999, " " * 5000 + "甲乙。" * 2000, "a. " * 5000])
+def test_a_book_in_one_line_is_cut(line):
+    text = "短。\n" + line + "\n尾。"
+    parts, said = paragraphs(text), sentences(text)
+    assert max(b - a for a, b in [*parts, *said]) <= LONG + 5000 * line.startswith(" ")
+    assert len(parts) > 5 and {a for a, _ in parts} <= {a for a, _ in said}
+    assert "".join("".join(text[a:b] for a, b in said).split()) == "".join(text.split())
 
 
 def test_parts_add_up(reader):
@@ -110,7 +131,7 @@ def test_every_reading_is_left_on_the_way(reader, monkeypatch):
     for module in (evidence, moving):
         monkeypatch.setattr(module, "probability", slow)
     doc = document(reader, TEXT)
-    found = Evidence("佛道", np.ones(doc.ids.shape[1]), "gradient", 2)
+    found = Evidence("佛道", np.ones(doc.ids.shape[1]))
     passage = (TEXT.index("甲"), TEXT.index("甲") + 7)
     for work, readings in (
         (by_occlusion(reader, doc, "genre", "佛道", budget=9), 9),

@@ -29,9 +29,15 @@ def test_the_least_confidence_is_named():
     assert [layer["at"] for layer in spec["layers"] if layer["kind"] == "vline"] == [512, 1024]
 
 
+@pytest.mark.parametrize("low, edge", [(1040, True), (1010, True), (1300, False), (20, False)])
+def test_edges_that_are_not_drawn_are_edges(low, edge):
+    moved = Moved("甲", [0, low, 9000], [0.9, 0.2, 0.9], 0.1, 16_384, 512)
+    assert ("at an edge" in json.loads(figures.moved_figure(moved))["caption"]) == edge
+
+
 def test_faithfulness_is_in_the_caption():
     curve = {"share": [0, 0.1], "named": [0.9, 0.2], "random": [0.9, 0.7]}
-    spec = json.loads(figures.deletion_figure(Evidence("甲", np.zeros(3), "gradient", 2, curve)))
+    spec = json.loads(figures.deletion_figure(Evidence("甲", np.zeros(3), curve)))
     assert "+0.50" in spec["caption"]
 
 
@@ -56,7 +62,7 @@ def test_the_heat_map_holds_every_token_once():
     text = "甲乙。<img src=x onerror=alert(1)>丙\n丁戊！"
     doc = document(tiny.reader(), text)
     parts = np.random.default_rng(0).normal(size=doc.ids.shape[1])
-    data = json.loads(heat(doc, Evidence("x", parts, "gradient", 2)))
+    data = json.loads(heat(doc, Evidence("x", parts)))
     assert data["text"] == text and len(data["parts"]) == len(doc.inner) == len(data["starts"])
     assert sum(s[2] for s in data["sentences"]) == pytest.approx(sum(p[2] for p in data["paragraphs"]), abs=0.05)
     assert data["chosen"] == int(np.argmax([s[2] for s in data["sentences"]]))

@@ -1,5 +1,6 @@
 """A head that learns what the features hold, folded back into a checkpoint that plain transformers reads."""
 
+import json
 import zipfile
 
 import numpy as np
@@ -56,11 +57,19 @@ def test_the_saved_checkpoint_is_plain_and_says_the_same(reader, tmp_path, kinds
         torch.testing.assert_close(given, wanted, atol=0.3, rtol=0.1)  # the checkpoint is bf16
 
 
+@pytest.mark.parametrize("length, reads", [(8, 16), (100, 100), (512, 256)])
+def test_every_length_that_is_offered_can_be_saved(reader, tmp_path, length, reads):
+    """Texts were read before: a length below the trained 16 or beyond 256 must not be refused then."""
+    head = fit(np.random.default_rng(0).normal(size=(24, 16)), [d.label for d in texts()])
+    with zipfile.ZipFile(save_head(reader, head, length, tmp_path / "head.zip")) as archive:
+        assert json.loads(archive.read("config.json"))["max_position_embeddings"] == reads
+
+
 def test_a_feature_is_what_the_linear_layer_sees(reader):
     ids = reader.encode("甲乙丙" * 9)
     linear = reader.model.classifier
     logits = torch.from_numpy(list(feature(reader, ids))[-1][1]) @ linear.weight.T + linear.bias
-    torch.testing.assert_close(logits[2:].detach(), reader.logits(ids, "genre")[0], atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(logits[2:].detach(), tiny.logits(reader, ids, "genre"), atol=1e-4, rtol=1e-3)
     assert not linear._forward_hooks
 
 

@@ -35,6 +35,15 @@ def test_a_zip_that_lies_about_its_size_is_cut_off():
     assert found[0].error is not None and found[1].text == SAID
 
 
+def test_text_counts_as_what_it_was_packed_in_does(monkeypatch):
+    """A small file may hold a long text, and a zip many of them."""
+    monkeypatch.setattr(many, "MOST_UNPACKED", 5000)
+    monkeypatch.setattr(many, "read_file", lambda name, data: "长文" * 1000)
+    found = read_many("x.zip", zip_of({f"{i}.txt": b"x" for i in range(9)}))
+    assert [bool(d.text) for d in found] == [True] * 3 + [False] * 6
+    assert all("beyond the limit" in str(d.error) for d in found[3:])
+
+
 def test_bad_documents_leave_the_others_unharmed():
     found = read_many(
         "many.zip",

@@ -1,5 +1,7 @@
 """Five readings of one text, their time and memory, and the API."""
 
+import time
+
 import pytest
 import torch
 
@@ -21,10 +23,10 @@ def reader():
 def test_the_whole_is_the_usual_pass_and_the_beginning_is_a_part_of_it(reader):
     ids = reader.encode(TEXT)
     *_, (share, whole) = perform(reader, ids, "genre", "whole")
-    assert share == 1 and whole.scores == pytest.approx(reader.classify(TEXT, "genre"), abs=1e-5)
+    assert share == 1 and whole.scores == pytest.approx(tiny.classify(reader, TEXT, "genre"), abs=1e-5)
     assert whole.tokens == ids.shape[1] and whole.seconds > 0 and sum(whole.scores.values()) == pytest.approx(1)
     *_, (_, begin) = perform(reader, ids, "genre", "20")
-    assert begin.scores == pytest.approx(reader.classify(TEXT, "genre", 20), abs=1e-5) and begin.tokens == 20
+    assert begin.scores == pytest.approx(tiny.classify(reader, TEXT, "genre", 20), abs=1e-5) and begin.tokens == 20
 
 
 @pytest.mark.parametrize("name", READINGS)
@@ -44,7 +46,7 @@ def test_windows_cover_every_token_and_average(reader, monkeypatch):
     assert all(part.shape[1] > 2 for stride in (14, 15, 16) for part in windows(ids[:, :44], stride))  # none empty
     ids = reader.encode(TEXT)
     *_, (_, found) = perform(reader, ids, "genre", "sliding", 7)
-    expected = torch.stack([reader.logits(part, "genre")[0] for part in windows(ids, 7)]).mean(0).softmax(0)
+    expected = torch.stack([tiny.logits(reader, part, "genre") for part in windows(ids, 7)]).mean(0).softmax(0)
     assert sorted(found.scores.values()) == pytest.approx(sorted(expected.tolist()), abs=1e-5)
     assert found.tokens == ids.shape[1]
 
@@ -61,7 +63,8 @@ def test_memory_is_what_grew():
     assert 150 < meter.peak_mb < 260  # other tests may have left pages to be taken up again
 
 
-def test_a_clock_learns(reader):
+def test_a_clock_learns(reader, monkeypatch):
+    monkeypatch.setattr(readings, "load_named", lambda name: reader)
     clock = Clock()
     before = clock.seconds(reader, "whole", 5000)
     assert before > 0 and clock.seconds(reader, "whole", 512) <= before
@@ -71,6 +74,29 @@ def test_a_clock_learns(reader):
     assert clock.seconds(reader, "whole", 5000) == pytest.approx(7 * before)
     assert len(clock._known) == 1  # nothing was timed for the sliding reading
     assert clock.seconds(reader, "512", 10**6) == clock.seconds(reader, "whole", 512)
+
+
+def test_a_clock_times_warm_readings_in_its_turn(reader, monkeypatch):
+    seen, real, turns = [], readings.read, readings.accelerator.backend().turns
+
+    def watched(model, ids, backend):
+        seen.append((ids.shape[1], turns._free < turns.places))
+        return real(model, ids, backend)
+
+    monkeypatch.setattr(readings, "load_named", lambda name: reader)
+    monkeypatch.setattr(readings, "read", watched)
+    clock = Clock()
+    assert clock.seconds(reader, "performer", 4000) == pytest.approx(2 * clock.seconds(reader, "performer", 2000))
+    assert clock.seconds(reader, "whole", 10**6) > 3 * clock.seconds(reader, "whole", 5 * 10**5)  # pairs, not tokens
+    assert seen == [(64, True), (256, True)] * 2  # the first warms up and does not count
+
+
+def test_waiting_for_others_is_not_reading(reader):
+    work = perform(reader, reader.encode(TEXT), "genre", "whole")
+    next(work)
+    time.sleep(0.5)
+    *_, (_, found) = work
+    assert found.seconds < 0.4
 
 
 def test_tasks(reader):

@@ -5,7 +5,15 @@ import pytest
 import torch
 
 from spaces.long_document.positions import hierarchical
-from spaces.long_document.similarity import CELLS, compose, mirror_distance, nearest_distance, sweep, window
+from spaces.long_document.similarity import (
+    CELLS,
+    compose,
+    mirror_distance,
+    nearest_distance,
+    nearest_pair,
+    sweep,
+    window,
+)
 
 P = torch.randn(12, 8, generator=torch.Generator().manual_seed(0))
 
@@ -31,6 +39,16 @@ def test_the_nearest_of_all_is_found():
     assert median == pytest.approx(float(all_distances.median()), rel=0.2)
 
 
+@pytest.mark.parametrize("alpha, kind", [(0.1, 1), (0.4, 2), (0.5, 2), (0.6, 2), (0.9, 0)])
+def test_the_nearest_pair_is_no_nearer_than_it_says(alpha, kind):
+    near, found = nearest_pair(P, alpha)
+    q = compose(torch.arange(144), P.double(), alpha).reshape(12, 12, 8)
+    i, j = divmod(int(torch.cdist(P, P).fill_diagonal_(torch.inf).argmin()), 12)
+    pair = ((q[0, i], q[0, j]), (q[i, 0], q[j, 0]), (q[i, j], q[j, i]))[kind]
+    assert found == kind and near == pytest.approx(float((pair[0] - pair[1]).norm()), abs=1e-6)
+    assert float(torch.pdist(q.reshape(144, 8)).min()) <= near + 1e-6
+
+
 def test_windows_stay_inside_and_small():
     found = window(P, 0.4, 140, 100)
     assert found.positions[0] == 44 and found.positions[-1] == 143 and len(found.positions) <= CELLS
@@ -41,3 +59,5 @@ def test_windows_stay_inside_and_small():
 def test_a_sweep_dips_at_a_half():
     found = sweep(P)
     assert int(np.argmin(found["mirror"])) == found["alpha"].index(0.5)
+    bound = [nearest_pair(P, alpha)[0] for alpha in found["alpha"]]
+    assert all(0 <= least <= most for least, most in zip(found["least"], bound, strict=True))

@@ -12,6 +12,7 @@ from spaces.long_document import generator
 from spaces.long_document.e5 import build_tokenizer
 from spaces.long_document.positions import extend_positions
 from spaces.long_document.reader import Reader, tasks_of
+from spaces.long_document.readings import scored
 
 TASKS = {"province": ["北京", "上海"], "genre": ["史书", "佛道", "医药养生"]}
 WORDS = generator.TIMES + generator.PEOPLE + generator.PLACES + generator.DEEDS + generator.SIGHTS
@@ -53,6 +54,17 @@ def reader(positions: int = 16, layers: int = 2, seed: int = 0) -> Reader:
     built = model(positions, layers, seed)
     built.set_attn_implementation("xformers")
     return Reader(extend_positions(built), tokenizer(), tasks_of(built))
+
+
+@torch.no_grad()
+def logits(reader: Reader, ids: torch.Tensor, task: str) -> torch.Tensor:
+    """The usual pass over all tokens at once: ids (1, n) → (labels of the task,)."""
+    return reader.model(ids.to(reader.model.device)).logits[0, reader.tasks[task][1]].float().cpu()
+
+
+def classify(reader: Reader, text: str, task: str, limit: int | None = None) -> dict[str, float]:
+    """Label → probability by the usual pass, the most likely first."""
+    return scored(reader.tasks[task][0], logits(reader, reader.encode(text, limit), task))
 
 
 def saved(folder: Path, positions: int = 16) -> Path:
