@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from transformers import GPT2LMHeadModel
 
-from shared import accelerator, models
+from shared import accelerator
 from shared.experiment import InputError, number
 from spaces.chat.answer import checked
 from spaces.chat.decode import readable
+from spaces.chat.engines import load
 from spaces.chat.layout import Reading, compare, speakers
-from spaces.chat.model import WEIGHTS
-from spaces.chat.voices import SERVER, speaker
+from spaces.chat.voices import SERVER, shelf_name, speaker
 
 MOST = 96
 """Tokens that are drawn; of a longer text the end."""
@@ -123,7 +123,7 @@ def gpt2(name: str) -> GPT2LMHeadModel:
     """The model of a name, which must be in GPT-2's layout."""
     if name.startswith(SERVER):
         raise InputError("model", "须为本进程里的模型。", "must be one of this process, not a server.")
-    model = models.load(name, embedded=WEIGHTS).model
+    model = load(shelf_name(name)).model
     if not readable(model):
         raise InputError("model", "须为 GPT-2 布局的模型。", "must be a model in GPT-2's layout.")
     return model

@@ -21,7 +21,7 @@ from spaces.chat.answer import CHARACTERS_PER_TOKEN, SECONDS, Reply, answer, at_
 from spaces.chat.batching import Token
 from spaces.chat.engines import Speaker, load
 from spaces.chat.history import Turn, as_prompt
-from spaces.chat.model import WEIGHTS
+from spaces.chat.ngrams import WithCounts
 from spaces.chat.sampling import Sampling
 from spaces.chat.server import Server, ServerReply
 from spaces.chat.stream import Tokenizer
@@ -78,14 +78,14 @@ def find(model: str, precision: str = "full", report: models.Progress | None = N
 
 def speaker(model: str, precision: str = "full") -> Speaker:
     """The speaker of a model on the device of this call."""
-    loaded = load(_shelf(model), precision)
+    loaded = load(shelf_name(model), precision)
     if precision == "full" and loaded.model.device.type != accelerator.device().type:
         loaded.model.to(accelerator.device())  # ZeroGPU: weights wait on the CPU, this fork has a GPU
         loaded.model.__dict__.pop("_speakers", None)
     return Speaker.of(loaded, counted=model != NETWORK)
 
 
-def _shelf(model: str) -> str:
+def shelf_name(model: str) -> str:
     """Its name for shared.models."""
     return "" if model == NETWORK else model
 
@@ -111,11 +111,11 @@ class Local:
 
     def __init__(self, name: str, precision: str = "full", report: models.Progress | None = None):
         self.name, self.precision = name, precision
-        loaded = load(_shelf(name), precision, report)
+        loaded = load(shelf_name(name), precision, report)
         one = Speaker.of(loaded, counted=name != NETWORK)
         self.tokenizer, self.start, self._engine, self._bytes = one.tokenizer, one.start, one.engine, loaded.bytes
         self._one = one
-        self.label = label(loaded)
+        self.label = label(loaded) + (" + n-grams" if isinstance(one.engine, WithCounts) else "")
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids."""
@@ -233,16 +233,6 @@ def _tokens(reply: ServerReply, number: Callable[[str], int]) -> tuple[Token, ..
     return tuple(
         Token(number(s.text), s.log_probability, tuple((number(t), math.exp(lp)) for t, lp in s.alternatives))
         for s in reply.said
-    )
-
-
-def obstacle(model: str = "") -> tuple[str, str] | None:
-    """Why the embedded default cannot answer here, in Chinese and in English; None where it can."""
-    if (WEIGHTS / "config.json").is_file():
-        return None
-    return (
-        "内置模型还没有训练好，页面上暂时没有默认模型：请在“模型”里填本机的文件夹或 Hugging Face 上的名字。",
-        "The embedded model is not trained yet, so there is no default: name a folder or a model of the hub.",
     )
 
 

@@ -39,6 +39,7 @@ def model_knob(value: str, label: str = "", empty: str = "", **options: Any) -> 
     """Which model, as its name is typed; `empty` says what no name means."""
     where = [("公开页面上可用的名字", "an allowed name of the hub") if public() else
              ("本机文件夹或 Hugging Face 上的名字", "a local folder or a name of the hub")]  # fmt: skip
+    where.append(('"network"：只用内置的网络，不带 n-gram', '"network": the one that ships, without its n-grams'))
     if voices.default() == voices.SERVER:
         where.append(('"server"：OPENAI_BASE_URL 的服务器', '"server": that of OPENAI_BASE_URL'))
     return gr.Textbox(
@@ -103,12 +104,6 @@ def swept(function: Callable) -> Callable:
             raise
 
     return stream
-
-
-def absent() -> None:
-    """A note in the view where the embedded default is missing."""
-    if (why := voices.obstacle()) and voices.default() == "":
-        gr.HTML(f'<div class="kx-link-note" role="note">{tr(*why)}</div>')
 
 
 def deed(data: Any, verbs: dict[str, Callable]) -> Callable:

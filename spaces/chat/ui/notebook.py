@@ -22,7 +22,7 @@ from spaces.chat.notebook import Branch, Notebook, Page, branches, marks
 from spaces.chat.settings import LONGEST_LINK, Writing
 from spaces.chat.stream import Tokenizer
 from spaces.chat.ui.component import component
-from spaces.chat.ui.knobs import QUIET, RUN, absent, deed, found, model_knob, sampling_knobs, text_of, whole
+from spaces.chat.ui.knobs import QUIET, RUN, deed, found, model_knob, sampling_knobs, text_of, whole
 
 LONG = 20_000  # characters of a prompt that always travels back to the page
 FIRST = replace(ARTICLE[0].settings, model=voices.default())
@@ -191,11 +191,10 @@ def build(canvas: Canvas, tabs: gr.Tabs) -> None:
         four = tr("文章的四种，还有：", "the article's four, and:")
         gr.HTML(f'<span class="kx-note">{four}</span>', min_width=0)
         chosen |= {e.key: gr.Button(e.name, size="sm") for e in MORE}
-    absent()
     book = gr.State(opened, time_to_live=6 * 3600)
     paper = component("paper", view(opened), elem_id="chat-paper")
     knobs: dict[str, gr.components.Component] = {}
-    with gr.Accordion(tr("模型与抽样", "Model and sampling"), open=voices.obstacle() is not None, elem_id="chat-knobs"):
+    with gr.Accordion(tr("模型与抽样", "Model and sampling"), open=False, elem_id="chat-knobs"):
         knobs["model"] = model_knob(default.model, elem_id="chat-model")
         knobs |= sampling_knobs(default)
     with gr.Row(elem_classes="kx-try"):
