@@ -19,7 +19,7 @@ from spaces.chat.answer import checked
 from spaces.chat.decode import readable
 from spaces.chat.engines import load
 from spaces.chat.layout import Reading, compare, speakers
-from spaces.chat.voices import SERVER, shelf_name, speaker
+from spaces.chat.voices import is_server, shelf_name, speaker
 
 MOST = 96
 """Tokens that are drawn; of a longer text the end."""
@@ -97,7 +97,7 @@ def look(asked: Looking) -> Inside:
     """One layer on a text; raises InputError for a model without GPT-2's layout, or a layer or head it has not."""
     model, one = gpt2(asked.model), speaker(asked.model)
     ids = [*one.start, *one.tokenizer.encode(checked(asked.text))]
-    cut = max(0, len(ids) - MOST)
+    cut = max(0, len(ids) - min(MOST, model.config.n_positions))
     ids = [*one.start, *ids[len(one.start) + cut :]]
     layers, heads = model.config.n_layer, model.config.n_head
     for name, value, most in (("layer", asked.layer, layers), ("head", asked.head, heads)):
@@ -121,7 +121,7 @@ def layouts(asked: Looking) -> list[Reading]:
 
 def gpt2(name: str) -> GPT2LMHeadModel:
     """The model of a name, which must be in GPT-2's layout."""
-    if name.startswith(SERVER):
+    if is_server(name):
         raise InputError("model", "须为本进程里的模型。", "must be one of this process, not a server.")
     model = load(shelf_name(name)).model
     if not readable(model):

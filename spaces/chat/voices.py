@@ -67,8 +67,7 @@ def find(model: str, precision: str = "full", report: models.Progress | None = N
     """The voice of a name; raises InputError where there is none."""
     if not isinstance(model, str):
         raise InputError("model", "须为文本。", "must be text.")
-    model = "" if model == DEFAULT else model
-    if model == SERVER or model.startswith(f"{SERVER}:"):
+    if is_server(model):
         return Remote(model.partition(":")[2])
     return Local(model, precision, report)
 
@@ -87,7 +86,12 @@ def speaker(model: str, precision: str = "full") -> Speaker:
 
 def shelf_name(model: str) -> str:
     """Its name for shared.models."""
-    return "" if model == NETWORK else model
+    return "" if model in (DEFAULT, NETWORK) else model
+
+
+def is_server(model: str) -> bool:
+    """Whether a name is a server's: "server", or "server:" and what it serves."""
+    return model == SERVER or model.startswith(f"{SERVER}:")
 
 
 def _by_batch(function):
@@ -152,10 +156,12 @@ class Local:
 
 
 def label(loaded: models.Loaded) -> str:
-    """A loaded model in a few words without a language: name, size, number format."""
+    """A loaded model in a few words for both languages: name, size, number format; ours says that it is a demo."""
     count = loaded.parameters
     size = f"{count / 1e9:.2f} B" if count >= 1e9 else f"{count / 1e6:.1f} M" if count >= 1e5 else str(count)
-    return f"{loaded.name[-120:]} · {size} · {str(loaded.dtype).removeprefix('torch.')}"
+    kind = "spread" if hasattr(loaded.model, "hf_device_map") else str(loaded.dtype).removeprefix("torch.")
+    name = "小 CPM demo" if loaded.source == "embedded" else loaded.name[-120:]
+    return f"{name} · {size} · {kind}"
 
 
 # --- a server -----------------------------------------------------------------------------------------
@@ -227,9 +233,7 @@ class Remote:
 
 
 def _tokens(reply: ServerReply, number: Callable[[str], int]) -> tuple[Token, ...]:
-    """Pieces with their alternatives; the whole text as one where the server tells none."""
-    if not reply.said:
-        return (Token(number(reply.text), math.nan, ()),) if reply.text else ()
+    """Pieces with their alternatives, where the server tells any."""
     return tuple(
         Token(number(s.text), s.log_probability, tuple((number(t), math.exp(lp)) for t, lp in s.alternatives))
         for s in reply.said

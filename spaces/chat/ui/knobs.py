@@ -106,9 +106,19 @@ def swept(function: Callable) -> Callable:
     return stream
 
 
+def demonstration() -> None:
+    """What the default is, where it is the default."""
+    if voices.default() != voices.SERVER:
+        said = tr(
+            "没有指名时，写字的是随页面附带的小 CPM：一个示范，会编造，不给建议。",
+            "Where no model is named, a small CPM that ships writes: a demonstration that makes things up, no adviser.",
+        )
+        gr.HTML(f'<p class="kx-note">{said}</p>')
+
+
 def deed(data: Any, verbs: dict[str, Callable]) -> Callable:
     """What a component asks for, looked up in the verbs; anybody may send anything."""
-    if not isinstance(data, dict) or data.get("do") not in verbs:
+    if not isinstance(data, dict) or not isinstance(data.get("do"), str) or data["do"] not in verbs:
         raise InputError("event", f"页面只能要求 {'、'.join(verbs)}。", f"must be one of {', '.join(verbs)}.")
     return verbs[data["do"]]
 
