@@ -26,12 +26,11 @@ from shared.i18n import prose, tr
 from shared.page import Page, claim, masthead, restore_from_link
 from shared.theme import page as look
 
-SLUGS = ("simsiam", "aquarium", "attention", "gradient_flow", "xiangqi")
+SLUGS = ("simsiam", "aquarium", "attention", "chat", "gradient_flow", "xiangqi")
 TITLE = tr("科学空间 · 活的文章", "Scientific Spaces, alive")
 MOTTO = tr("把文章里的论证变成能动手的实验", "Articles that you can experiment with")
 LATER = (  # the front page's other articles, until their tabs exist
     tr("位置编码的层次分解：读到 262,144", "Positions decomposed: reading 262,144 tokens"),
-    tr("与 CPM 对话", "Chatting with CPM"),
 )
 SHARE_HOST = ("api.gradio.app", 443)
 

@@ -6,7 +6,7 @@
     python -m benchmarks.decode --device cuda --size cpm --dtype float16
 
     generate      transformers' generate as it comes: batch 1, greedy
-    ours, int8    spaces.chat.decode and spaces.chat.int8
+    ours, int8    spaces.chat.decode and spaces.chat.int8; with n-grams: as the default answers, its counts mixed in
     ctranslate2   4.8 in float32 and int8, the weights converted in this run
     llama.cpp     0.3.36 of its binding, the same way in float32 (keys and values too) and Q8_0
     bound         the bytes of the weights that a token reads, divided by the bandwidth of reading that many at once
@@ -14,8 +14,8 @@
 Each runs in its own process; all take turns, some tokens each after the same four-token prompt, so that a busy machine
 slows all of them alike. Given are the best turn of each, as if nobody disturbed it, and the medians of all turns. int8
 reads a quarter of the bytes.
-Then eight visitors at once through spaces.chat.batching, one of them with a prompt of 900 tokens: each one's pace, the
-time to the first token, the longest wait between two.
+Then how soon the default, loaded, says its first token; and eight visitors at once through spaces.chat.batching,
+one of them with a prompt of 900 tokens: each one's pace, the time to the first token, the longest wait between two.
 """
 
 from __future__ import annotations
@@ -41,8 +41,10 @@ from spaces.chat import products
 from spaces.chat.batching import Batch
 from spaces.chat.decode import Decoder
 from spaces.chat.int8 import Int8Decoder
-from spaces.chat.model import configuration
+from spaces.chat.model import WEIGHTS, configuration
+from spaces.chat.ngrams import NGrams, WithCounts
 from spaces.chat.sampling import Sampling
+from spaces.chat.voices import find
 
 PROMPT = [70, 71, 72, 73]
 Variant = Callable[[int], list[int]]  # number of tokens → tokens, after the same prompt
@@ -167,6 +169,7 @@ def bound(model: GPT2LMHeadModel) -> Variant:
 MAKERS: dict[str, Callable[[GPT2LMHeadModel, int], Variant]] = {
     "generate": lambda model, threads: generate(model, PROMPT),
     "ours": lambda model, threads: ours(Decoder(model), PROMPT),
+    "ours, with n-grams": lambda model, threads: ours(WithCounts(Decoder(model), NGrams.load(WEIGHTS)), PROMPT),
     "int8 (ours)": lambda model, threads: ours(Int8Decoder(model), PROMPT),
     "ctranslate2 float32": lambda model, threads: ctranslate2(model, PROMPT, "float32", threads),
     "ctranslate2 int8": lambda model, threads: ctranslate2(model, PROMPT, "int8", threads),
@@ -240,6 +243,20 @@ def table(times: dict[str, list[float]]) -> str:
     return "\n".join(rows)
 
 
+def first_token(options: argparse.Namespace) -> None:
+    """Print how long the default takes from a visitor's button to its first token, from the name to the text."""
+    torch.set_num_threads(options.threads)
+    find("")
+    for what, text in (("a line", "法国 巴黎\n中国 "), ("900 characters", "明月几时有，把酒问青天。" * 75)):
+        times = []
+        for seed in range(20):
+            began = time.perf_counter()
+            voice = find("")
+            next(voice.go_on(voice.read(text, 16).ids, Sampling(max_new_tokens=16, seed=seed)))
+            times.append(1000 * (time.perf_counter() - began))
+        print(f"The default's first token after {what}: {statistics.median(times):.0f} ms, at most {max(times):.0f}")
+
+
 def visitors(kind: type[Decoder], options: argparse.Namespace, tokens: int = 100) -> None:
     """Print how some visitors fare at once, one of them with a prompt of 900 tokens, and one alone."""
     torch.set_num_threads(options.threads)
@@ -286,6 +303,7 @@ def main() -> None:
     print(f"{options.threads} threads, {size / 1e6:.1f} MB a token, {bandwidth:.1f} GB/s at best")
     print(table(times))
     if options.visitors and options.device == "cpu":
+        first_token(options)
         for kind in (Decoder, Int8Decoder):
             process = multiprocessing.get_context("spawn").Process(target=visitors, args=(kind, options))
             process.start()

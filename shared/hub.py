@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from shared.checkpoint import TooBig, no_weights, refusal
 
 Progress = Callable[[float, str, str], None]  # (fraction from 0 to 1, sentence in Chinese, in English)
-BESIDE_WEIGHTS = ("*.json", "*.txt", "*.model", "*.jinja")
+BESIDE_WEIGHTS = ("*.json", "*.txt", "*.model", "*.jinja", "ngrams.xz")  # the last: counts beside our small CPM
 
 
 def download(name: str, dtype: torch.dtype, most: float, progress: Progress) -> Path:

@@ -105,7 +105,7 @@ class Shelf:
         spread: bool = False,
         progress: Progress | None = None,
     ) -> Loaded:
-        """The model called `name` (empty: the embedded one), read into `kind`, one of transformers' classes.
+        """The model called `name` (empty: the embedded one), read into `kind`: one of transformers' classes, or ours.
 
         `dtype` defaults to the device's. Spread, a model may be larger than the limit: accelerate lays its layers over
         GPUs, memory up to the limit, and disk. Whatever is wrong with the model is one InputError "model".
@@ -135,6 +135,8 @@ class Shelf:
         wanted, kind, attention, dtype, spread = key
         folder = wanted.folder or _from_hub(wanted.name, dtype, math.inf if spread else self.limit, report)
         needed = checkpoint.bytes_needed(folder, dtype)
+        if hasattr(kind, "bytes_needed"):  # one of our own, which keeps its weights otherwise
+            needed = kind.bytes_needed(folder)
         self._make_room(key, min(needed, self.limit) if spread else needed)
         report(0.8, f"载入 {wanted.name}", f"Loading {wanted.name}")
         return _read(wanted, folder, kind, attention, dtype, self.limit if spread else None)
@@ -210,6 +212,8 @@ def _read(
             **SAFE,
             **(_spread(spread, offloaded.name) if offloaded else {}),
         )
+    except InputError:  # a kind of our own says it itself
+        raise
     except Exception as error:  # whatever a stranger's config makes transformers say
         raise _unreadable(error, kind.__name__) from error
     _check_complete(report["missing_keys"], kind.__name__)

@@ -27,6 +27,7 @@ ENDS = {
     "stop": ("遇到停止串", "a stop string came"),
     "length": ("到了长度上限", "the length was reached"),
     "context": ("上下文已满", "the context is full"),
+    "filter": ("服务器滤掉了下文", "the server filtered the rest"),
     "time": (f"超过 {SECONDS} 秒", f"more than {SECONDS} seconds"),
     "error": ("中断", "interrupted"),
 }

@@ -125,27 +125,28 @@ def fits(shape: Shape, memory: int, sequences: int = 1) -> list[Fit]:
     ]
 
 
-def verdict(shape: Shape, memory: int, wanted: str, sequences: int = 1) -> tuple[str, str]:
-    """What to do, in Chinese and in English: load it, load it in int8, or spread it over what there is."""
-    needed = {dtype: shape.needed(dtype, sequences) for dtype in BYTES}
-    here, takes = _gb(memory), {dtype: _gb(size) for dtype, size in needed.items()}
-    if needed[wanted] <= memory:
+def verdict(shape: Shape, memory: int, wanted: str, sequences: int = 1, gpu: bool = False) -> tuple[str, str]:
+    """Whether it fits into the memory that models may take here, and what this page does: Chinese and English."""
+    needed = {dtype: _gb(shape.needed(dtype, sequences)) for dtype in BYTES}
+    small = {dtype: shape.needed(dtype, sequences) <= memory for dtype in BYTES}
+    here, own = _gb(memory), "bfloat16" if gpu else "float32"
+    zh, en = ("装得下", "fits") if small[wanted] else ("装不下", "does not fit")
+    zh = f"{wanted} 要 {needed[wanted]}，这里给模型 {here}：{zh}。"
+    en = f"{wanted} takes {needed[wanted]}, models may take {here} here: it {en}."
+    if small[own]:
+        return f"{zh}这个页面按 {own} 载入它。", f"{en} This page loads it in {own}."
+    if small["int8"] and not gpu:
         return (
-            f"装得下：{wanted} 需 {takes[wanted]}，这里有 {here}。",
-            f"It fits: {wanted} takes {takes[wanted]} of the {here} here.",
-        )
-    if needed["int8"] <= memory:
-        return (
-            f"{wanted} 装不下（{takes[wanted]} > {here}）；int8 装得下，需 {takes['int8']}："
-            "在“续写”或“问答”的“精度”里选 int8，矩阵逐个读入、逐个取整，完整的模型从不进内存。",
-            f"{wanted} does not fit ({takes[wanted]} > {here}); int8 does, with {takes['int8']}: choose it under "
-            "“precision” in Continue or Chat. Matrices are read and rounded one by one; the whole is never in memory.",
+            f"{zh}这个页面在 CPU 上按 float32 载入（要 {needed['float32']}）；请在“续写”“问答”的“精度”里选 int8"
+            f"（{needed['int8']}）：矩阵逐个读入、逐个取整，完整的模型从不进内存。",
+            f"{en} On a CPU this page loads float32 ({needed['float32']}): choose int8 ({needed['int8']}) under "
+            "“precision” in Continue and Chat. Matrices are read and rounded one by one, never all of them in memory.",
         )
     return (
-        f"哪种精度都装不下（int8 也要 {takes['int8']} > {here}）：在“精度”里选“摊开”，accelerate 的 device_map "
+        f"{zh}这个页面也没有装得下的精度：在“续写”“问答”的“精度”里选“摊开”，accelerate 的 device_map "
         "把层分到显卡、内存和硬盘上（慢），或接一台服务器。",
-        f"No dtype fits (int8 takes {takes['int8']} > {here}): choose spread under “precision”, and accelerate's "
-        "device_map lays the layers over GPUs, memory and disk (slow), or let a server run it.",
+        f"{en} Nor does any dtype that this page loads: choose spread under “precision” in Continue and Chat, and "
+        "accelerate's device_map lays the layers over GPUs, memory and disk (slow), or let a server run it.",
     )
 
 

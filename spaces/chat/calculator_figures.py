@@ -40,7 +40,7 @@ def memory_table(shape: Shape, memory: int, sequences: int) -> str:
             f"<td>{size(one.cache)}</td><td>{size(one.needed)}</td><td class=fit>{bar}{verdict}</td></tr>"
         )
     head = "".join(f"<th>{title}</th>" for title in titles)
-    return f'<div class="kx-scroll"><table class="kx-table">{f"<tr>{head}</tr>"}{"".join(lines)}</table></div>'
+    return f'<div class="kx-scroll"><table class="kx-table"><tr>{head}</tr>{"".join(lines)}</table></div>'
 
 
 def parameter_bars(shape: Shape) -> str:

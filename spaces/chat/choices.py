@@ -2,7 +2,6 @@
 
     tree, node = Tree(prompt_ids).grow(ROOT, tokens)
     tree, node = tree.fork(node, other_token)          # "what if it had said this instead?"
-    for tree, node in continued(speaker, tree, node, sampling): ...
 
 A tree is data: a fork never changes what was there.
 """
@@ -10,13 +9,11 @@ A tree is data: a fork never changes what was there.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from shared.experiment import InputError
 from spaces.chat.batching import Token
-from spaces.chat.engines import Speaker
-from spaces.chat.sampling import Sampling
 
 ROOT = -1
 MOST = 5000
@@ -49,18 +46,9 @@ class Tree:
         """The prompt and all tokens up to this node."""
         return [*self.prompt, *(self.nodes[i].token.id for i in self.path(node))]
 
-    def log_probability(self, node: int) -> float:
-        """Of the path after the prompt, in nats."""
-        return math.fsum(self.nodes[i].token.log_probability for i in self.path(node))
-
     def children(self, node: int) -> list[int]:
         """The nodes that follow this one."""
         return [i for i, child in enumerate(self.nodes) if child.parent == node]
-
-    def leaves(self) -> list[int]:
-        """The ends of all continuations."""
-        parents = {node.parent for node in self.nodes}
-        return [i for i in range(len(self.nodes)) if i not in parents]
 
     def grow(self, parent: int, tokens: Iterable[Token]) -> tuple[Tree, int]:
         """The tree with these tokens after a node, and the last of them."""
@@ -87,10 +75,3 @@ class Tree:
         if not isinstance(node, int) or not 0 <= node < len(self.nodes):
             raise InputError("node", "树上没有这个节点。", "is not in the tree.")
         return self.nodes[node]
-
-
-def continued(speaker: Speaker, tree: Tree, node: int, sampling: Sampling) -> Iterator[tuple[Tree, int]]:
-    """The tree while the model goes on from a node, a token at a time; only what is new is computed."""
-    for token in speaker.batch.tokens(tree.ids(node), sampling, speaker.tokenizer.eod_id):
-        tree, node = tree.grow(node, [token])
-        yield tree, node

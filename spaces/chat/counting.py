@@ -22,6 +22,7 @@ from spaces.chat.model import load as load_model
 from spaces.chat.ngrams import FILE, STEP, SURENESS, Level, NGrams, sureness
 
 COUNTED = ("smilechat", "kdconv", "literature", "poems", "tech", "wiki")
+FITTED = (*COUNTED, "fewshot")  # λ: without the prompts, the counts would break in on answers that copy from them
 FEWEST = (1, 1, 1, 2)  # pairs, triples, fours and fives that occur less often are not kept: 42 MB
 
 
@@ -126,7 +127,7 @@ def main() -> None:
     else:
         ngrams = NGrams.load(args.weights)
     model, _ = load_model(args.weights)
-    parts = [evidence(model, ngrams, held_out(unseen[source], eod, args.tokens), eod) for source in COUNTED]
+    parts = [evidence(model, ngrams, held_out(unseen[source], eod, args.tokens), eod) for source in FITTED]
     cells, network, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
     ngrams.weights = torch.tensor(fit(cells, network, counts, ngrams.weights.numel())).float().view_as(ngrams.weights)
     ngrams.save_mixture(args.weights)

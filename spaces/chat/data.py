@@ -122,6 +122,16 @@ def texts(data: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     yield "fewshot", list(fewshot.prompts(seed=1)), list(fewshot.prompts(seed=2, number=1000))
 
 
+def write_unseen(data: Path, out: Path) -> None:
+    """OUT/SOURCE.jsonl with every other held-out document: those that no λ is fitted on (counting.py)."""
+    out.mkdir(parents=True, exist_ok=True)
+    for source, name in SOURCES.items():
+        rows = [row for row in chosen(source, documents(name, data)) if row.held_out][1::2]
+        lines = [json.dumps({"text": row.text}, ensure_ascii=False) + "\n" for row in rows]
+        (out / f"{source}.jsonl").write_text("".join(lines), encoding="utf-8")
+        print(json.dumps({source: {"documents": len(rows), "characters": sum(len(row.text) for row in rows)}}))
+
+
 def stream(tokenizer: CpmTokenizer, rows: list[str]) -> np.ndarray:
     """One array of ids, each text after an <eod>; (tokens,) uint16."""
     eod = tokenizer.eod_id
@@ -179,7 +189,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--out", type=Path, default=ROOT / ".carry" / "chat")
+    parser.add_argument("--unseen", type=Path, metavar="OUT", help="write texts to evaluate on instead")
     args = parser.parse_args()
+    if args.unseen:
+        return write_unseen(args.data, args.unseen)
     meta = pack(args.data, args.out, CpmTokenizer(WEIGHTS))
     size = sum(c[split]["packed_bytes"] for c in meta["sources"].values() for split in ("train", "val"))
     print(json.dumps({"megabytes": round(size / 1e6, 1)}))

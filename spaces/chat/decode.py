@@ -197,7 +197,7 @@ class Decoder:
         q, k, v = qkv.view(3, 1, self.heads, 1, -1)
         kv[0, :, :, place : place + 1], kv[1, :, :, place : place + 1] = k, v
         seen = kv[:, :, :, : place + 1]
-        return F.scaled_dot_product_attention(q, seen[0], seen[1]).view(1, -1)
+        return attention(q, seen[0], seen[1]).view(1, -1)
 
     def _attend(self, kv: torch.Tensor, qkv: torch.Tensor, start: int) -> torch.Tensor:
         """L queries (L, 3D) that follow `start` cached ones; (L, D)."""

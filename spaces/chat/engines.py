@@ -132,13 +132,14 @@ class Speaker:
     @classmethod
     def of(cls, loaded: Any, counted: bool = True) -> Speaker:
         """The speaker of a `shared.models.Loaded`, made once for all visitors; counted: with ngrams.py's, if any."""
-        with _lock:
-            made = loaded.model.__dict__.setdefault("_speakers", {})  # they go when the model goes
+        kept = loaded.model.__dict__
+        with kept.setdefault("_making", threading.Lock()):  # whoever talks to another model does not wait
+            made = kept.setdefault("_speakers", {})  # they go when the model goes
             if counted not in made:
                 tokenizer, start = _tokenizer(loaded)
                 engine = _engine(loaded.model)
                 if counted and (ngrams := _ngrams(loaded.folder)):
-                    engine = WithCounts(engine, ngrams)
+                    engine = WithCounts(engine, ngrams)  # refuses those of another vocabulary
                 made[counted] = cls(engine, tokenizer, start)
             return made[counted]
 
@@ -151,15 +152,18 @@ def load(name: str, precision: str = "full", progress: models.Progress | None = 
     """A model for `Speaker.of`; the embedded one has no name. InputError where it cannot be had, or not so."""
     choice("precision", precision, PRECISIONS)
     how: dict[str, Any] = {"embedded": WEIGHTS, "progress": progress}
-    if precision == "int8" and accelerator.home().type != "cpu":
+    cpu = accelerator.home().type == "cpu"
+    if precision == "int8" and not cpu:
         raise int8.refusal()
-    if precision == "int8":
-        return models.load(name, int8.Int8GPT2, dtype=torch.int8, **how)
     try:
+        if precision == "int8":
+            return models.load(name, int8.Int8GPT2, dtype=torch.int8, **how)
         return models.load(name, spread=precision == "spread", **how)
     except TooBig as error:
-        zh = f"{error.zh}“精度”里可改选 int8 或“摊开”。"
-        en = f"{error.en} Under “precision”, int8 takes less, and spread lays it over GPUs, memory and disk."
+        less = cpu and precision == "full"
+        zh = f"{error.zh}“续写”“问答”的“精度”里可以{'改选更小的 int8，或' if less else ''}摊开到显卡、内存和硬盘。"
+        way = "int8 takes less, and spread" if less else "spread"
+        en = f"{error.en} Under “precision” in Continue and Chat, {way} lays it over GPUs, memory and disk."
         raise InputError("model", zh, en) from None
 
 
@@ -171,10 +175,11 @@ def _engine(model: torch.nn.Module) -> Engine:
 
 def _ngrams(folder: Path) -> NGrams | None:
     """The counts beside a network."""
-    ngrams = _counts.get(folder) or NGrams.beside(folder)
-    if ngrams:
-        _counts[folder] = ngrams
-    return ngrams
+    with _lock:
+        ngrams = _counts.get(folder) or NGrams.beside(folder)
+        if ngrams:
+            _counts[folder] = ngrams
+        return ngrams
 
 
 def _tokenizer(loaded: Any) -> tuple[Tokenizer, tuple[int, ...]]:

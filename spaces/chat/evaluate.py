@@ -77,8 +77,10 @@ def _window_nats(model: GPT2LMHeadModel, sequences: list, batch: list, ngrams: N
         ids[row, : end - start] = sequences[i][start:end]
         targets[row, end - start - scored : end - start] = sequences[i][end - scored + 1 : end + 1]
         if ngrams:
-            before = sequences[i].tolist()
-            texts += [before[max(0, at - ngrams.reach) : at] for at in range(end - scored + 1, end + 1)]
+            first = max(0, end - scored + 1 - ngrams.reach)
+            before = sequences[i][first : end + 1].tolist()
+            places = range(end - scored + 1 - first, end + 1 - first)
+            texts += [before[max(0, at - ngrams.reach) : at] for at in places]
     states, targets = hidden_states(model, ids.to(model.device)), targets.to(model.device)
     keep = targets != -100
     losses = torch.zeros(keep.shape, device=model.device)
@@ -104,7 +106,7 @@ def interval(bits: np.ndarray, characters: np.ndarray, draws: int = 1000) -> lis
 
 def read(path: Path, limit: int | None) -> list[str]:
     """Texts of a .jsonl.xz or .jsonl file, the first `limit` of them; rows without text are passed over."""
-    texts = [text for row in read_rows(path) if (text := row.get("text"))][:limit]
+    texts = [text for row in read_rows(path) if isinstance(text := row.get("text"), str) and text][:limit]
     if not texts:
         raise InputError(path.name, "里面没有文本。", "has no text.")
     return texts

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from transformers import GPT2LMHeadModel
 
-from shared import accelerator, models
+from shared import accelerator
 from shared.experiment import InputError, number
 from spaces.chat.answer import checked
 from spaces.chat.decode import readable
+from spaces.chat.engines import load
 from spaces.chat.layout import Reading, compare, speakers
-from spaces.chat.model import WEIGHTS
-from spaces.chat.voices import SERVER, speaker
+from spaces.chat.voices import is_server, shelf_name, speaker
 
 MOST = 96
 """Tokens that are drawn; of a longer text the end."""
@@ -97,7 +97,7 @@ def look(asked: Looking) -> Inside:
     """One layer on a text; raises InputError for a model without GPT-2's layout, or a layer or head it has not."""
     model, one = gpt2(asked.model), speaker(asked.model)
     ids = [*one.start, *one.tokenizer.encode(checked(asked.text))]
-    cut = max(0, len(ids) - MOST)
+    cut = max(0, len(ids) - min(MOST, model.config.n_positions))
     ids = [*one.start, *ids[len(one.start) + cut :]]
     layers, heads = model.config.n_layer, model.config.n_head
     for name, value, most in (("layer", asked.layer, layers), ("head", asked.head, heads)):
@@ -121,9 +121,9 @@ def layouts(asked: Looking) -> list[Reading]:
 
 def gpt2(name: str) -> GPT2LMHeadModel:
     """The model of a name, which must be in GPT-2's layout."""
-    if name.startswith(SERVER):
+    if is_server(name):
         raise InputError("model", "须为本进程里的模型。", "must be one of this process, not a server.")
-    model = models.load(name, embedded=WEIGHTS).model
+    model = load(shelf_name(name)).model
     if not readable(model):
         raise InputError("model", "须为 GPT-2 布局的模型。", "must be a model in GPT-2's layout.")
     return model

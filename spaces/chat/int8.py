@@ -11,6 +11,7 @@ What rounding costs a trained model in bits per character is for spaces.chat.eva
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from shared import accelerator
 from shared.checkpoint import weight_files
 from shared.experiment import InputError
+from spaces.chat.calculator import Shape
 from spaces.chat.decode import Decoder, readable
 from spaces.chat.pace import Pace, torch_threads
 from spaces.chat.products import Dense
@@ -64,11 +66,7 @@ class Int8GPT2(torch.nn.Module):
     @classmethod
     def from_pretrained(cls, folder: Path, **_: Any) -> tuple[Int8GPT2 | None, dict[str, set[str]]]:
         """The model of a folder in Hugging Face format, and what its files lack: then there is no model."""
-        config = GPT2Config.from_pretrained(folder, local_files_only=True)
-        with torch.device("meta"):
-            model = GPT2LMHeadModel(config)
-        if config.model_type != "gpt2" or not readable(model):
-            raise refusal()
+        model = _shape(folder)
         where: dict[str, tuple[Path, str]] = {}  # the oldest checkpoints of GPT-2 name their tensors without the prefix
         for file in weight_files(folder):
             with safe_open(file, framework="pt") as tensors:
@@ -84,11 +82,26 @@ class Int8GPT2(torch.nn.Module):
 
         return cls(model, Int8Decoder(model, parameter=parameter)), {"missing_keys": set()}
 
+    @staticmethod
+    def bytes_needed(folder: Path) -> int:
+        """Of memory, once it is read."""
+        return Shape.of(_shape(folder).config).weights("int8")
+
     def num_parameters(self) -> int:
         return self._parameters_of
 
     def get_memory_footprint(self) -> int:
         return self._bytes
+
+
+def _shape(folder: Path) -> GPT2LMHeadModel:
+    """The model without weights; InputError where it is none in GPT-2's layout."""
+    if json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type") == "gpt2":
+        with torch.device("meta"):
+            model = GPT2LMHeadModel(GPT2Config.from_pretrained(folder, local_files_only=True))
+        if readable(model):
+            return model
+    raise refusal()
 
 
 def refusal() -> InputError:

@@ -14,7 +14,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from shared.attention import register
 from shared.experiment import InputError
-from spaces.chat.tokenizer import CpmTokenizer
+from spaces.chat.tokenizer import FILE_NAMES, CpmTokenizer
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -42,8 +42,11 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> tuple[GPT2LM
         raise InputError("model", f"{folder} 里没有 config.json。", f"there is no config.json in {folder}.")
     register()
     model = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="xformers")
-    here = folder if (folder / "spiece.model").is_file() else WEIGHTS
-    return model.to(device).eval(), CpmTokenizer(here)
+    tokenizer = CpmTokenizer(folder if any((folder / name).is_file() for name in FILE_NAMES) else WEIGHTS)
+    if tokenizer.size != model.config.vocab_size:
+        zh, en = "没有与它相配的 CPM 词表。", "has no CPM vocabulary that fits it."
+        raise InputError("model", zh, en)
+    return model.to(device).eval(), tokenizer
 
 
 def hidden_states(model: GPT2LMHeadModel, ids: torch.Tensor) -> torch.Tensor:

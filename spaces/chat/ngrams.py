@@ -6,7 +6,7 @@ much of the context the counts know, and on how sure the network is (Jelinek & M
 maximisation on held-out texts). The counts are an interpolated Kneser–Ney model (Chen & Goodman 1998) of order 5.
 
     counts = NGrams.load(folder)
-    p = counts.probabilities([7, 12, 99])             # (V,) float32, sums to one
+    p, known = counts.probabilities([7, 12, 99])      # (V,) float32, sums to one; tokens of context that it knows
     logits = counts.mixed(logits, [7, 12, 99])        # (V,) log-probabilities of the mixture
 
 counting.py makes them. The file holds no text: of each context the tokens that followed, and their shares in 255 steps
@@ -152,8 +152,11 @@ class NGrams:
             if not unpacking.eof:
                 raise ValueError(f"more than {MOST_BYTES:,} bytes")
             made = cls(*_unpacked(data))
-            made.weights = torch.tensor(json.loads((folder / MIXTURE).read_text())["network"]).view_as(made.weights)
-        except (OSError, lzma.LZMAError, ValueError, KeyError, RuntimeError) as error:
+            mixture = json.loads((folder / MIXTURE).read_text())
+            if tuple(mixture["sureness"]) != SURENESS:
+                raise ValueError("sureness")
+            made.weights = torch.tensor(mixture["network"]).view_as(made.weights)
+        except (OSError, lzma.LZMAError, ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
             zh, en = f"{FILE} 或 {MIXTURE} 读不出来：{error}。", f"{FILE} or {MIXTURE} cannot be read: {error}."
             raise InputError("model", zh, en) from None
         return made
@@ -185,6 +188,9 @@ class WithCounts:
     """An engine whose logits are the mixture's log-probabilities; else as it was."""
 
     def __init__(self, engine: Engine, ngrams: NGrams):
+        if len(ngrams.unigram) != engine.vocabulary:
+            zh, en = f"{FILE} 是另一个词表的。", f"{FILE} is of another vocabulary than the model."
+            raise InputError("model", zh, en)
         self.engine, self.ngrams = engine, ngrams
         self.context, self.vocabulary, self.pace = engine.context, engine.vocabulary, engine.pace
         self.cache, self.cache_bytes = engine.cache, engine.cache_bytes

@@ -179,13 +179,17 @@ class Notebook:
             raise InputError("tree", "这里还没有续写。", "nothing has been written here yet.")
         return self.page.tree
 
+    def _wrote(self, voice: Voice, model: str) -> bool:
+        """Whether the page's tree is this voice's: of the same model, in the same precision."""
+        return (self.page.model, self.page.label) == (model, voice.label)
+
     # ---- what a model does
 
     def go_on(self, voice: Voice, model: str, sampling: Sampling) -> Iterator[None]:
         """Write on from where the text ends; another model begins a tree of its own."""
         with self.lock:
             page = self.page
-            if page.tree is None or page.model != model:
+            if page.tree is None or not self._wrote(voice, model):
                 prompt = voice.read(page.text, sampling.max_new_tokens)
                 page = Page(page.text, Tree(prompt.ids), ROOT, voice.tokenizer, voice.label, model, prompt.cut)
             start = page.beyond.get(page.node, page.node)
@@ -199,7 +203,7 @@ class Notebook:
         tree = self._tree()
         sampling = replace(sampling, temperature=sampling.temperature or 1.0)
         with self.lock:
-            if model != self.page.model:
+            if not self._wrote(voice, model):
                 self._turn_to(Page(replace(self.page, node=self.page.stretch).text))
             else:
                 start = self.page.stretch
@@ -215,7 +219,7 @@ class Notebook:
     def choose(self, voice: Voice, model: str, node: int, token: int, sampling: Sampling) -> Iterator[None]:
         """Go on from another of a node's alternatives."""
         with self.lock:
-            if model != self.page.model:
+            if not self._wrote(voice, model):
                 zh, en = "换了模型：请先续写，再选。", "has changed: continue first, then choose."
                 raise InputError("model", zh, en)
             tree, node = self._tree().fork(node, token)

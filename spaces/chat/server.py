@@ -10,6 +10,7 @@ connection that dies on the way - ends the answer with finish "error", the text 
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from spaces.chat.stream import Text
 
 CONNECT, SILENCE = 5.0, 30.0  # seconds to reach the server; between two pieces
 LONGEST_LINE = 1_000_000  # characters of one event: nobody's memory is the server's
-FINISHES = {"stop": "end", "length": "length", "content_filter": "stop"}
+FINISHES = {"stop": "end", "length": "length", "content_filter": "filter"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,10 @@ class Server:
     def answer(
         self, prompt: str, sampling: Sampling, chat: list[dict[str, str]] | None = None, seconds: float = SECONDS
     ) -> Iterator[ServerReply]:
-        """The continuation of a prompt, or with `chat` (OpenAI's messages) the next message, after each piece."""
+        """The continuation of a prompt, or with `chat` (OpenAI's messages) the next message, after each piece.
+
+        Stop strings are cut here: a server would not say which came, nor what came after it, and so could not go on.
+        """
         asked = checked(prompt) if chat is None else ""
         began, reply = time.perf_counter(), ServerReply()
         text = Text(None, sampling.stop)
@@ -96,7 +100,7 @@ class Server:
                 if piece:
                     reply = replace(
                         reply, text=reply.text + text.add_text(piece), count=reply.count + 1, seconds=passed,
-                        first=reply.first or passed, said=(*reply.said, *said),
+                        first=reply.first or passed, said=(*reply.said, *_spelling(piece, said)),
                     )  # fmt: skip
                 over = "stop" if text.stopped else "time" if passed > seconds else finish
                 if over:
@@ -137,8 +141,6 @@ class Server:
             "top_p": max(sampling.top_p, 1e-3),  # servers refuse 0
             "seed": sampling.seed,
         }
-        if sampling.stop:
-            body["stop"] = list(sampling.stop)[:4]  # as many as OpenAI takes; the rest is cut here
         # vLLM's own; others refuse what they do not know, so only where the visitor asks for it.
         if sampling.top_k:
             body["top_k"] = sampling.top_k
@@ -189,6 +191,11 @@ def _piece(choice: Any) -> tuple[str, tuple[Said, ...], str]:
         return text or "", _said(choice.get("logprobs")), FINISHES.get(finish, "end") if finish else ""
     except (TypeError, KeyError, AttributeError, ValueError):
         raise _Failure("服务器的回答读不懂", "the server's answer cannot be read") from None
+
+
+def _spelling(piece: str, said: tuple[Said, ...]) -> tuple[Said, ...]:
+    """The tokens of a piece; all of it as one without a probability where they do not spell it."""
+    return said if "".join(one.text for one in said) == piece else (Said(piece, math.nan),)
 
 
 def _said(logprobs: Any) -> tuple[Said, ...]:

@@ -105,14 +105,14 @@ class Talk:
 
     def ask(self, text: str) -> None:
         """Say something, to be answered."""
-        checked(text)
-        self._say(lambda: self.conversation.say("user", text[:MOST_CHARACTERS]))
+        _fits(text)
+        self._say(lambda: self.conversation.say("user", text))
 
     def edit(self, turn: int, text: str) -> None:
         """Say something else in the place of an earlier turn, to be answered; a branch."""
-        checked(text)
+        _fits(text)
         self._at(turn, "user")
-        self._say(lambda: self.conversation.again(turn, text[:MOST_CHARACTERS]))
+        self._say(lambda: self.conversation.again(turn, text))
 
     def again(self, turn: int) -> None:
         """Have a turn answered once more: the answer itself, or a question without one."""
@@ -225,6 +225,13 @@ class Talk:
         if first is not None:
             self.conversation = self.conversation.back_to(first)
             self.since = self._branch[live[0].fallen] if live[0].fallen else ROOT
+
+
+def _fits(text: str) -> None:
+    """Raise InputError for what is no turn of a conversation."""
+    if len(checked(text)) > MOST_CHARACTERS:
+        zh, en = f"至多 {MOST_CHARACTERS:,} 字，长文请用“续写”。", f"must have at most {MOST_CHARACTERS:,} characters."
+        raise InputError("text", zh, en)
 
 
 def together(streams: Sequence[Iterator[Answering]]) -> Iterator[tuple[int, Answering]]:

@@ -21,7 +21,7 @@ from spaces.chat.answer import CHARACTERS_PER_TOKEN, SECONDS, Reply, answer, at_
 from spaces.chat.batching import Token
 from spaces.chat.engines import Speaker, load
 from spaces.chat.history import Turn, as_prompt
-from spaces.chat.model import WEIGHTS
+from spaces.chat.ngrams import WithCounts
 from spaces.chat.sampling import Sampling
 from spaces.chat.server import Server, ServerReply
 from spaces.chat.stream import Tokenizer
@@ -67,8 +67,7 @@ def find(model: str, precision: str = "full", report: models.Progress | None = N
     """The voice of a name; raises InputError where there is none."""
     if not isinstance(model, str):
         raise InputError("model", "须为文本。", "must be text.")
-    model = "" if model == DEFAULT else model
-    if model == SERVER or model.startswith(f"{SERVER}:"):
+    if is_server(model):
         return Remote(model.partition(":")[2])
     return Local(model, precision, report)
 
@@ -78,16 +77,21 @@ def find(model: str, precision: str = "full", report: models.Progress | None = N
 
 def speaker(model: str, precision: str = "full") -> Speaker:
     """The speaker of a model on the device of this call."""
-    loaded = load(_shelf(model), precision)
+    loaded = load(shelf_name(model), precision)
     if precision == "full" and loaded.model.device.type != accelerator.device().type:
         loaded.model.to(accelerator.device())  # ZeroGPU: weights wait on the CPU, this fork has a GPU
         loaded.model.__dict__.pop("_speakers", None)
     return Speaker.of(loaded, counted=model != NETWORK)
 
 
-def _shelf(model: str) -> str:
+def shelf_name(model: str) -> str:
     """Its name for shared.models."""
-    return "" if model == NETWORK else model
+    return "" if model in (DEFAULT, NETWORK) else model
+
+
+def is_server(model: str) -> bool:
+    """Whether a name is a server's: "server", or "server:" and what it serves."""
+    return model == SERVER or model.startswith(f"{SERVER}:")
 
 
 def _by_batch(function):
@@ -111,11 +115,11 @@ class Local:
 
     def __init__(self, name: str, precision: str = "full", report: models.Progress | None = None):
         self.name, self.precision = name, precision
-        loaded = load(_shelf(name), precision, report)
+        loaded = load(shelf_name(name), precision, report)
         one = Speaker.of(loaded, counted=name != NETWORK)
         self.tokenizer, self.start, self._engine, self._bytes = one.tokenizer, one.start, one.engine, loaded.bytes
         self._one = one
-        self.label = label(loaded)
+        self.label = label(loaded) + (" + n-grams" if isinstance(one.engine, WithCounts) else "")
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids."""
@@ -152,10 +156,12 @@ class Local:
 
 
 def label(loaded: models.Loaded) -> str:
-    """A loaded model in a few words without a language: name, size, number format."""
+    """A loaded model in a few words for both languages: name, size, number format; ours says that it is a demo."""
     count = loaded.parameters
     size = f"{count / 1e9:.2f} B" if count >= 1e9 else f"{count / 1e6:.1f} M" if count >= 1e5 else str(count)
-    return f"{loaded.name[-120:]} · {size} · {str(loaded.dtype).removeprefix('torch.')}"
+    kind = "spread" if hasattr(loaded.model, "hf_device_map") else str(loaded.dtype).removeprefix("torch.")
+    name = "小 CPM demo" if loaded.source == "embedded" else loaded.name[-120:]
+    return f"{name} · {size} · {kind}"
 
 
 # --- a server -----------------------------------------------------------------------------------------
@@ -227,22 +233,10 @@ class Remote:
 
 
 def _tokens(reply: ServerReply, number: Callable[[str], int]) -> tuple[Token, ...]:
-    """Pieces with their alternatives; the whole text as one where the server tells none."""
-    if not reply.said:
-        return (Token(number(reply.text), math.nan, ()),) if reply.text else ()
+    """Pieces with their alternatives, where the server tells any."""
     return tuple(
         Token(number(s.text), s.log_probability, tuple((number(t), math.exp(lp)) for t, lp in s.alternatives))
         for s in reply.said
-    )
-
-
-def obstacle(model: str = "") -> tuple[str, str] | None:
-    """Why the embedded default cannot answer here, in Chinese and in English; None where it can."""
-    if (WEIGHTS / "config.json").is_file():
-        return None
-    return (
-        "内置模型还没有训练好，页面上暂时没有默认模型：请在“模型”里填本机的文件夹或 Hugging Face 上的名字。",
-        "The embedded model is not trained yet, so there is no default: name a folder or a model of the hub.",
     )
 
 

@@ -14,7 +14,7 @@ from spaces.chat.answer import checked
 from spaces.chat.examples import ARTICLE
 from spaces.chat.fewshot import FORMS, OWN_FORMS
 from spaces.chat.shots import Candidate, FewShot, Scorer, grid, ledger, recognise, without_prior
-from spaces.chat.voices import SERVER, speaker
+from spaces.chat.voices import is_server, speaker
 
 FIRST = ARTICLE[0]
 LONGEST, LONGEST_ANSWER = 4000, 100
@@ -87,7 +87,7 @@ def parse(asked: Weighing) -> Weighed:
 def weigh(asked: Weighing) -> Iterator[Weighed]:
     """The scales as they fill: the three sums, the ledger, the grid of forms, the priors."""
     found = parse(asked)
-    if asked.model.startswith(SERVER):
+    if is_server(asked.model):
         zh, en = "须为本进程里的模型：服务器不打分。", "must be one of this process: servers score no answers."
         raise InputError("model", zh, en)
     one, prompt = speaker(asked.model), found.prompt

@@ -69,6 +69,13 @@ def test_a_prompt_is_there_and_continues_in_the_same_text(visit, model):
     page.wait_for_function("before => document.querySelector('.ch-paper textarea').value === before", arg=before)
 
 
+def test_the_default_answers_and_says_what_it_is(visit):
+    page = notebook(visit, "")
+    assert "a demonstration" in page.locator(".kx-note >> visible=true").filter(has_text="ships").inner_text()
+    press(page, "Continue")
+    assert "小 CPM demo" in settled(page) and paper(page).endswith("中国 北京")
+
+
 def test_a_long_run_stops_and_keeps_what_is_written(visit, slow):
     page = notebook(visit, slow, "&max_new_tokens=1024&temperature=1&stop=")
     press(page, "Continue")

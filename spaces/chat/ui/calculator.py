@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from shared import accelerator
+from shared import accelerator, models
 from shared import page as parts
 from shared.checkpoint import find, public
 from shared.experiment import InputError, from_values
@@ -57,8 +57,8 @@ the files, and says that a model does not fit instead of choking on it; it takes
 def show(*values) -> list[str]:
     """The sentence, both tables, the ways out."""
     shape = from_values(Fitting, values)
-    memory = accelerator.memory()
-    zh, en = verdict(shape, memory, shape.dtype, shape.sequences)
+    memory = models.shelf.limit
+    zh, en = verdict(shape, memory, shape.dtype, shape.sequences, accelerator.home().type != "cpu")
     said = tr(f"{shape.total:,} 个参数。{zh}", f"{shape.total:,} parameters. {en}")
     return [said, figures.memory_table(shape, memory, shape.sequences), figures.parameter_bars(shape),
             figures.ways_out(shape, memory)]  # fmt: skip
@@ -77,7 +77,7 @@ def read(name: str) -> list[Any]:
             raise InputError("model", "前馈须为四倍宽。", "must have an MLP four times as wide.")
         names = ("n_layer", "n_embd", "n_head", "vocab_size", "n_positions")
         return list(astuple(Shape(*(config[key] for key in names), tied)))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         zh, en = "那里没有 GPT-2 的 config.json。", "has no config.json of a GPT-2."

@@ -14,9 +14,8 @@ from shared.i18n import prose, tr
 from shared.live import Latest
 from shared.page import Page, guard, latest
 from spaces.chat import inside_figures as figures
-from spaces.chat import voices
 from spaces.chat.inside import LONGEST, Looking, layouts, look
-from spaces.chat.ui.knobs import QUIET, RUN, absent, found, model_knob, swept
+from spaces.chat.ui.knobs import QUIET, RUN, found, model_knob, swept
 
 TRY = [
     (tr("谁教语文", "who teaches"), "张三是语文老师，李四是医生。张三教语文，李四看病人。"),
@@ -80,7 +79,6 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     default = Looking()
     with gr.Row(elem_classes="kx-try"):
         presets = [(text, gr.Button(label, size="sm")) for label, text in TRY]
-    absent()
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=300):
             text = gr.Textbox(
@@ -110,7 +108,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     order = [knobs[f.name] for f in fields(Looking)]
     runs = gr.State(Latest())
     drawing = (latest(guard(show)), [runs, *order], [attention, similarity, said, layer, head, status])
-    view = page.view("inside", Looking, knobs, link, tabs=tabs, redraw=(guard(linked), [runs, *order], drawing[2]))
+    view = page.view("inside", Looking, knobs, link, tabs=tabs, redraw=drawing)
     gr.on([go.click, text.submit, layer.input, head.input], *drawing, **QUIET | {"trigger_mode": "always_last"})
     go.click(None, order, None, js=view.keep)
     both.click(latest(guard(read)), [gr.State(Latest()), *order], [table, status], **RUN)
@@ -118,11 +116,3 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         button.click(lambda v=sample: v, None, text, **QUIET).then(*drawing, **RUN).then(
             None, order, None, js=view.keep
         )
-
-
-def linked(runs: Latest, *values) -> Iterator[list[Any]]:
-    """What a link asks for; without a model nothing."""
-    if values[1] or not voices.obstacle():
-        yield from latest(show)(runs, *values)
-    else:
-        yield [gr.skip()] * 6

@@ -39,6 +39,7 @@ def model_knob(value: str, label: str = "", empty: str = "", **options: Any) -> 
     """Which model, as its name is typed; `empty` says what no name means."""
     where = [("公开页面上可用的名字", "an allowed name of the hub") if public() else
              ("本机文件夹或 Hugging Face 上的名字", "a local folder or a name of the hub")]  # fmt: skip
+    where.append(('"network"：只用内置的网络，不带 n-gram', '"network": the one that ships, without its n-grams'))
     if voices.default() == voices.SERVER:
         where.append(('"server"：OPENAI_BASE_URL 的服务器', '"server": that of OPENAI_BASE_URL'))
     return gr.Textbox(
@@ -105,15 +106,19 @@ def swept(function: Callable) -> Callable:
     return stream
 
 
-def absent() -> None:
-    """A note in the view where the embedded default is missing."""
-    if (why := voices.obstacle()) and voices.default() == "":
-        gr.HTML(f'<div class="kx-link-note" role="note">{tr(*why)}</div>')
+def demonstration() -> None:
+    """What the default is, where it is the default."""
+    if voices.default() != voices.SERVER:
+        said = tr(
+            "没有指名时，写字的是随页面附带的小 CPM：一个示范，会编造，不给建议。",
+            "Where no model is named, a small CPM that ships writes: a demonstration that makes things up, no adviser.",
+        )
+        gr.HTML(f'<p class="kx-note">{said}</p>')
 
 
 def deed(data: Any, verbs: dict[str, Callable]) -> Callable:
     """What a component asks for, looked up in the verbs; anybody may send anything."""
-    if not isinstance(data, dict) or data.get("do") not in verbs:
+    if not isinstance(data, dict) or not isinstance(data.get("do"), str) or data["do"] not in verbs:
         raise InputError("event", f"页面只能要求 {'、'.join(verbs)}。", f"must be one of {', '.join(verbs)}.")
     return verbs[data["do"]]
 

@@ -22,7 +22,7 @@ from spaces.chat.notebook import Branch, Notebook, Page, branches, marks
 from spaces.chat.settings import LONGEST_LINK, Writing
 from spaces.chat.stream import Tokenizer
 from spaces.chat.ui.component import component
-from spaces.chat.ui.knobs import QUIET, RUN, absent, deed, found, model_knob, sampling_knobs, text_of, whole
+from spaces.chat.ui.knobs import QUIET, RUN, deed, demonstration, found, model_knob, sampling_knobs, text_of, whole
 
 LONG = 20_000  # characters of a prompt that always travels back to the page
 FIRST = replace(ARTICLE[0].settings, model=voices.default())
@@ -168,10 +168,14 @@ VERBS = {"go_on": _go_on, "retry": _retry, "choose": _choose, "stop": _stop, "un
 
 def put(book: Notebook, text: str, *values) -> Iterator[str]:
     """A text from an example or a link, continued at once where there is a model."""
-    if text and text.strip():
-        book.put(text)
+    try:
+        if text and text.strip():
+            book.put(text)
+            yield view(book)
+            yield from _go_on(book, {"text": text}, partial(from_values, Writing, values))
+    except InputError as error:
+        complain(error)
         yield view(book)
-        yield from _go_on(book, {"text": text}, partial(from_values, Writing, values))
 
 
 def show(book: Notebook, text: str) -> Iterator[str]:
@@ -191,11 +195,11 @@ def build(canvas: Canvas, tabs: gr.Tabs) -> None:
         four = tr("文章的四种，还有：", "the article's four, and:")
         gr.HTML(f'<span class="kx-note">{four}</span>', min_width=0)
         chosen |= {e.key: gr.Button(e.name, size="sm") for e in MORE}
-    absent()
+    demonstration()
     book = gr.State(opened, time_to_live=6 * 3600)
     paper = component("paper", view(opened), elem_id="chat-paper")
     knobs: dict[str, gr.components.Component] = {}
-    with gr.Accordion(tr("模型与抽样", "Model and sampling"), open=voices.obstacle() is not None, elem_id="chat-knobs"):
+    with gr.Accordion(tr("模型与抽样", "Model and sampling"), open=False, elem_id="chat-knobs"):
         knobs["model"] = model_knob(default.model, elem_id="chat-model")
         knobs |= sampling_knobs(default)
     with gr.Row(elem_classes="kx-try"):
@@ -213,7 +217,7 @@ def build(canvas: Canvas, tabs: gr.Tabs) -> None:
         drawn = [knobs[f.name] for f in fields(Writing) if f.name not in ("model", "prompt")]
         values = [getattr(wanted, f.name) for f in fields(Writing) if f.name not in ("model", "prompt")]
         button.click(lambda v=values: v, None, drawn, **QUIET).then(
-            guard(put), [book, gr.State(wanted.prompt), *order], [paper], **RUN
+            put, [book, gr.State(wanted.prompt), *order], [paper], **RUN
         )
     copy.click(guard(present), [book], [knobs["prompt"]], **QUIET).then(
         None, None, None, js="() => document.getElementById('chat-copy-now').click()"

@@ -15,7 +15,7 @@ from shared.page import Page, guard
 from spaces.chat import pieces_figures as figures
 from spaces.chat.pieces import LONGEST, OURS, PUBLISHED, Spelling, compare, spell, vocabularies
 from spaces.chat.sampling import Sampling
-from spaces.chat.ui.knobs import QUIET, RUN, found, model_knob
+from spaces.chat.ui.knobs import QUIET, RUN, found, model_knob, swept
 
 NAMES = {OURS: tr("我们的 8,000 片", "our 8,000 pieces"), PUBLISHED: tr("CPM 公布的 30,000 片", "CPM's 30,000 pieces")}
 HOW = Sampling(temperature=0.0, max_new_tokens=24)
@@ -69,6 +69,7 @@ def show(*values) -> list[str]:
     return [figures.boxes(found.now), f"<h4>{title}</h4>{broken}" if broken else "", figures.verdict(found)]
 
 
+@swept
 def run(*values) -> Iterator[list[Any]]:
     """Both continuations."""
     asked = from_values(Spelling, values)

@@ -20,7 +20,7 @@ from spaces.chat.history import MOST_BYTES, ROOT, Conversation, from_json, from_
 from spaces.chat.settings import Talking
 from spaces.chat.talk import Live, Talk
 from spaces.chat.ui.component import component
-from spaces.chat.ui.knobs import QUIET, RUN, absent, deed, found, model_knob, sampling_knobs, text_of, whole
+from spaces.chat.ui.knobs import QUIET, RUN, deed, demonstration, found, model_knob, sampling_knobs, text_of, whole
 
 LIGHT = 6000
 """Characters of a conversation that travel along while somebody answers."""
@@ -254,7 +254,7 @@ def take_file(talk: Talk, kept: Any, path: str | None) -> list[Any]:
 def build(page: Page, tabs: gr.Tabs) -> None:
     """Draw the view."""
     default = Talking(model=voices.default(), second="")
-    absent()
+    demonstration()
     talk = gr.State(Talk(), time_to_live=6 * 3600)
     kept = gr.BrowserState("", storage_key="scientific-spaces-chat", secret="not a secret, but it must stay")
     panel = component("talk", view(Talk()), elem_id="chat-talk")

@@ -14,10 +14,10 @@ from shared.experiment import InputError, from_values
 from shared.i18n import prose, tr
 from shared.live import Latest
 from shared.page import Page, guard, latest
-from spaces.chat import voices, weighing_figures
+from spaces.chat import weighing_figures
 from spaces.chat.examples import ALL
 from spaces.chat.ui.component import component
-from spaces.chat.ui.knobs import QUIET, RUN, absent, deed, found, model_knob, swept, whole
+from spaces.chat.ui.knobs import QUIET, RUN, deed, found, model_knob, swept, whole
 from spaces.chat.weighing import Weighed, Weighing, weigh
 
 SHOWN = ("capital", "english", "subject", "triple", "antonym", "idiom", "kind", "sentiment", "add", "lookup")
@@ -89,7 +89,6 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     first = Weighing()
     with gr.Row(elem_classes="kx-try"):
         presets = {key: gr.Button(ALL[key].name, size="sm") for key in SHOWN}
-    absent()
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=300):
             prompt = gr.Textbox(
@@ -119,7 +118,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     order = [knobs[f.name] for f in fields(Weighing)]
     runs = gr.State(Latest())
     drawing = (latest(guard(show)), [runs, *order], [book, said, forms, priors, status])
-    view = page.view("worth", Weighing, knobs, link, tabs=tabs, redraw=(guard(only_asked), [runs, *order], drawing[2]))
+    view = page.view("worth", Weighing, knobs, link, tabs=tabs, redraw=drawing)
     go.click(lambda: "", None, off, **QUIET).then(*drawing, **RUN).then(None, order, None, js=view.keep)
     book.act(guard(switch), order, off, **QUIET).then(*drawing, **RUN)
     for key, button in presets.items():
@@ -127,11 +126,3 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         button.click(lambda v=values: v, None, [prompt, answer, off], **QUIET).then(*drawing, **RUN).then(
             None, order, None, js=view.keep
         )
-
-
-def only_asked(runs: Latest, *values) -> Iterator[list[Any]]:
-    """What a link asks for; a bare link to the view waits for its button."""
-    if from_values(Weighing, values).prompt.strip() and (values[2] or not voices.obstacle()):
-        yield from latest(show)(runs, *values)
-    else:
-        yield [gr.skip()] * 5

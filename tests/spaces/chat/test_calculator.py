@@ -51,10 +51,13 @@ def test_small_cpm_in_int8_is_a_quarter_and_the_tables():
 def test_what_fits_in_a_laptop_and_on_a_card():
     by_dtype = {fit.dtype: fit.fits for fit in fits(Shape(), 8 * 10**9)}
     assert by_dtype == {"float32": False, "bfloat16": True, "float16": True, "int8": True}
-    assert all("int8" in text for text in verdict(Shape(), 8 * 10**9, "float32"))
-    assert "fits" in verdict(Shape(), 16 * 10**9, "float32")[1]
-    assert "No dtype fits" in verdict(Shape(), 8 * 10**9, "float16", 100)[1]
-    assert all("device_map" in text for text in verdict(Shape(), 10**9, "float32"))
+    for gpu, memory, way in (
+        (False, 16, "loads it in float32"), (False, 8, "choose int8"), (False, 1, "device_map"),
+        (True, 8, "loads it in bfloat16"), (True, 4, "device_map"),
+    ):  # fmt: skip
+        zh, en = verdict(Shape(), memory * 10**9, "float16", gpu=gpu)
+        assert way in en and ("装不下" in zh) == (memory < 8) == ("does not fit" in en)
+    assert "device_map" in verdict(Shape(), 8 * 10**9, "float16", 100)[1]
 
 
 @pytest.mark.parametrize(

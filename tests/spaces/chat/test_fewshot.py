@@ -99,3 +99,10 @@ def test_the_line_that_follows_is_greedy_and_ends_where_the_line_does(tmp_path):
     for _ in range(32):
         ids.append(int(network(torch.tensor([ids])).logits[0, -1].argmax()))
     assert line_of(folder)("美国 华盛顿\n法国") == tokenizer.decode(ids[begin:]).split("\n")[0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_short_cycle_runs_out_of_shots_but_not_of_questions(seed):
+    for asked in questions("next_of_cycle", 60, seed):
+        lines = asked.prompt.split("\n")
+        assert not any(line.endswith(asked.answer) and line.startswith(lines[-1]) for line in lines[:-1] if lines[-1])

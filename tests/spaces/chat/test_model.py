@@ -33,6 +33,11 @@ def test_sizes_and_both_fit_60_mb(size, parameters):
     assert model.lm_head.weight is model.transformer.wte.weight
 
 
+def test_what_ships_is_at_most_60_mb_in_files_below_50():
+    sizes = [file.stat().st_size for file in WEIGHTS.iterdir()]
+    assert sum(sizes) <= 60e6 and max(sizes) < 50e6
+
+
 def test_cpm_has_2_597_073_920_parameters_in_this_layout():
     config = configuration(30_000, 7)
     config.update({"n_embd": 2560, "n_layer": 32, "n_head": 32})

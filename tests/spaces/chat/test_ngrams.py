@@ -185,6 +185,7 @@ def test_the_command_counts_fits_and_writes(folder, tmp_path, monkeypatch, capsy
     packed = ({"eod": tokenizer.eod_id, "vocab_size": tokenizer.size}, {"poems": said}, {"poems": said})
     monkeypatch.setattr(counting, "load", lambda _: packed)
     monkeypatch.setattr(counting, "COUNTED", ("poems",))
+    monkeypatch.setattr(counting, "FITTED", ("poems",))
     monkeypatch.setattr("sys.argv", ["counting", "--packed", "x", "--weights", str(path)])
     counting.main()
     told = json.loads(capsys.readouterr().out)["bits_per_token"]
