@@ -54,8 +54,8 @@ class Pace:
     reserve: float
     """Seconds kept back for the last validation and the weights; on a CPU that comes after the minutes."""
     contexts: tuple[tuple[float, int], ...]
-    """Share of the run from which rows have that many tokens: on a CPU short rows cost less attention, but positions beyond them stay
-    untrained, and texts read at full length are charged for that."""
+    """Share of the run from which rows have that many tokens: on a CPU short rows cost less attention, but positions
+    beyond them stay untrained, and texts read at full length are charged for that."""
 
 
 # An update of 8,192 tokens takes a core three seconds, of which Muon has .2; a GPU does 196,608 in under one.
