@@ -15,17 +15,18 @@ Several sequences share one reading of the weights but not a length: each has it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
-from transformers import GPT2LMHeadModel
-from transformers.activations import ACT2FN
 
 from shared.attention import attention
 from spaces.chat import products
 from spaces.chat.pace import Pace, blas_threads
 from spaces.chat.products import Dense
+
+if TYPE_CHECKING:  # building the page loads no model code
+    from transformers import GPT2LMHeadModel
 
 LAYOUTS = ("gpt2", "gpt2_ml", "no_final_norm")
 
@@ -107,7 +108,7 @@ class Decoder:
         self.width, self.heads, self.eps = config.n_embd, config.n_head, config.layer_norm_epsilon
         name = config.activation_function
         # The same function as one kernel instead of eight.
-        self.activation = (lambda x: F.gelu(x, approximate="tanh")) if name == "gelu_new" else ACT2FN[name]
+        self.activation = (lambda x: F.gelu(x, approximate="tanh")) if name == "gelu_new" else _activation(name)
         dtype = dtype or model.dtype
         dense = dense or products.suited(model, dtype)
 
@@ -208,8 +209,16 @@ class Decoder:
         return out[0].transpose(0, 1).reshape(len(qkv), -1)
 
 
+def _activation(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    from transformers.activations import ACT2FN
+
+    return ACT2FN[name]
+
+
 def readable(model: torch.nn.Module) -> bool:
     """Whether this loop computes what the model does: GPT-2 without the rarer settings, and not spread over devices."""
+    from transformers import GPT2LMHeadModel
+
     config = model.config
     return (
         isinstance(model, GPT2LMHeadModel)

@@ -15,7 +15,6 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import torch
-from transformers import DynamicCache
 
 from shared import accelerator, models
 from shared.checkpoint import TooBig
@@ -37,8 +36,13 @@ class _ForeignCache:
 
     def __init__(self, config: Any):
         self.config = config
+        self._begin()
+
+    def _begin(self) -> None:
+        from transformers import DynamicCache
+
         self.ids: list[int] = []
-        self.past = DynamicCache(config=config)
+        self.past = DynamicCache(config=self.config)
 
     def keep(self, length: int) -> None:
         """Forget what comes after the first `length` ids; a cache that cannot be cut begins anew."""
@@ -48,7 +52,7 @@ class _ForeignCache:
             self.past.crop(length - len(self.ids))
             del self.ids[length:]
         else:
-            self.ids, self.past = [], DynamicCache(config=self.config)
+            self._begin()
 
 
 class Foreign:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from transformers import GPT2LMHeadModel
 
 from shared import accelerator
 from shared.experiment import InputError, number
@@ -20,6 +20,9 @@ from spaces.chat.decode import readable
 from spaces.chat.engines import load
 from spaces.chat.layout import Reading, compare, speakers
 from spaces.chat.voices import is_server, shelf_name, speaker
+
+if TYPE_CHECKING:  # building the page loads no model code
+    from transformers import GPT2LMHeadModel
 
 MOST = 96
 """Tokens that are drawn; of a longer text the end."""

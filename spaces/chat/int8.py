@@ -14,11 +14,10 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import safe_open
-from transformers import GPT2Config, GPT2LMHeadModel
 
 from shared import accelerator
 from shared.checkpoint import weight_files
@@ -27,6 +26,9 @@ from spaces.chat.calculator import Shape
 from spaces.chat.decode import Decoder, readable
 from spaces.chat.pace import Pace, torch_threads
 from spaces.chat.products import Dense
+
+if TYPE_CHECKING:  # building the page loads no model code
+    from transformers import GPT2LMHeadModel
 
 
 def quantise(weight: torch.Tensor) -> torch.Tensor:
@@ -96,6 +98,8 @@ class Int8GPT2(torch.nn.Module):
 
 def _shape(folder: Path) -> GPT2LMHeadModel:
     """The model without weights; InputError where it is none in GPT-2's layout."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
     if json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type") == "gpt2":
         with torch.device("meta"):
             model = GPT2LMHeadModel(GPT2Config.from_pretrained(folder, local_files_only=True))

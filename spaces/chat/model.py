@@ -8,13 +8,16 @@ vocabulary would take layers' place in 60 MB. Both have 8,000 pieces (the output
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
 
 from shared.attention import register
 from shared.experiment import InputError
 from spaces.chat.tokenizer import FILE_NAMES, CpmTokenizer
+
+if TYPE_CHECKING:  # building the page loads no model code
+    from transformers import GPT2Config, GPT2LMHeadModel
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -25,6 +28,8 @@ SIZES = {"tiny": (64, 2, 2, 128), "small": (256, 6, 4, 1024), "medium": (512, 8,
 
 def configuration(vocab_size: int, eod: int, size: str = "small") -> GPT2Config:
     """GPT-2's configuration of our CPM in one of SIZES."""
+    from transformers import GPT2Config
+
     width, layers, heads, positions = SIZES[size]
     return GPT2Config(
         vocab_size=vocab_size, n_positions=positions, n_embd=width, n_layer=layers, n_head=heads,
@@ -37,6 +42,8 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> tuple[GPT2LM
 
     Raises InputError where the folder holds no loadable weights.
     """
+    from transformers import GPT2LMHeadModel
+
     folder = Path(folder)
     if not (folder / "config.json").is_file():
         raise InputError("model", f"{folder} 里没有 config.json。", f"there is no config.json in {folder}.")

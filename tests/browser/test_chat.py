@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 import app
 from tests.spaces.chat.tiny import tiny
@@ -161,12 +162,13 @@ def test_bad_input_is_a_sentence_and_the_text_stays(visit, model, tmp_path):
     press(page, "Continue")
     toast.filter(has_text="prompt: is empty").wait_for()
     area.fill("这段文字要留着")
-    if not page.locator("#chat-model").is_visible():  # open where there is no default
-        page.locator("#chat-knobs").get_by_text("Model and sampling").click()
-    page.locator("#chat-model textarea, #chat-model input").fill(str(tmp_path))
+    page.locator("#chat-knobs").get_by_text("Model and sampling").click()
+    named = page.locator("#chat-model textarea, #chat-model input")
+    expect(named).to_have_value(model)  # the link's: what is filled in before would be lost
+    named.fill(str(tmp_path))
     press(page, "Continue")
     toast.filter(has_text="config.json").wait_for()
-    page.locator("#chat-model textarea, #chat-model input").fill(model)
+    named.fill(model)
     page.locator("#chat-knobs").get_by_label("seed").fill("-5")
     press(page, "Continue")
     toast.filter(has_text="seed: must be a whole number from 0").wait_for()
