@@ -40,6 +40,7 @@ def slow(tmp_path_factory) -> str:
 def notebook(visit, model: str, query: str = "", **options):
     page = visit(f"?tab=chat&view=notebook&model={model}{query}", language=options.pop("language", "en-US"), **options)
     page.locator(".ch-paper textarea").wait_for()
+    page.wait_for_timeout(1000)  # the link's text comes from the server: it would cover what a test types before
     return page
 
 
@@ -164,7 +165,8 @@ def test_bad_input_is_a_sentence_and_the_text_stays(visit, model, tmp_path):
     area.fill("这段文字要留着")
     page.locator("#chat-knobs").get_by_text("Model and sampling").click()
     named = page.locator("#chat-model textarea, #chat-model input")
-    expect(named).to_have_value(model)  # the link's: what is filled in before would be lost
+    expect(named).to_have_value(model)
+    page.wait_for_timeout(1000)  # gradio sets it once more after it opened: what nobody types so fast would be lost
     named.fill(str(tmp_path))
     press(page, "Continue")
     toast.filter(has_text="config.json").wait_for()
