@@ -232,17 +232,20 @@ def clock() -> float:
 def keep_memory() -> None:
     """Let glibc keep what is freed: page faults were near half of an MLP's step on a CPU."""
     trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # of malloc.h
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other systems have none
-    if mallopt:
+    if mallopt := _glibc("mallopt"):
         for option, size in ((mmap_threshold, 2**31 - 1), (trim_threshold, 2**31 - 1), (top_pad, 2**28)):
             mallopt(option, size)
 
 
 def return_memory() -> None:
     """Let glibc hand back what is freed: a thread's share of it stays else, and counts as used."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other systems have none
-    if trim:
+    if trim := _glibc("malloc_trim"):
         trim(0)
+
+
+def _glibc(name: str) -> Callable[..., int] | None:
+    """One of its functions; other systems have none."""
+    return getattr(ctypes.CDLL(None), name, None)
 
 
 def memory() -> int:

@@ -142,7 +142,6 @@ def test_xiangqi_move_answers_a_game_and_names_what_is_wrong(client):
         assert "\n" not in str(caught.value).strip()
 
 
-@pytest.mark.skipif("chat" not in app.SLUGS, reason="the page has no chat tab yet")
 def test_chat_streams_a_continuation_and_names_what_is_wrong(client, tmp_path):
     model = tiny(tmp_path / "tiny")
     asked = ("法国 巴黎\n中国 ", model, 12, 1.0, 0.95, 5)

@@ -8,13 +8,11 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-import app
 from tests.spaces.chat.tiny import tiny
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(240),
-    pytest.mark.skipif("chat" not in app.SLUGS, reason="the chat tab is not among app.SLUGS yet"),
 ]
 PHONE = (390, 844)
 
