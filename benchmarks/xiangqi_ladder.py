@@ -10,6 +10,8 @@ plies a game is a draw. Both sides have one thread. *thinking* has `--seconds` o
 that a busy machine weakens nobody; fairy-stockfish (Debian's, UCI, variant xiangqi) is bound by depth alone: `skill-5`,
 `skill0` and `skill3` at depth 6, `depth1`, `depth2` and so on at full skill.
 
+`sighted:human`, `sighted_value:winner` and so on are a level that imitates another style than its own.
+
 The score is (wins + draws / 2) / games with a 95 % Wilson interval whose number of games is what the variance of the
 pairs of one opening is worth. A line of `--out` is a game; those that the same weights
 played already are not played again.
@@ -39,6 +41,7 @@ from spaces.xiangqi.outcome import outcome
 from spaces.xiangqi.player import Greedy, Random
 from spaces.xiangqi.rules import Position
 from spaces.xiangqi.search import Thinking
+from spaces.xiangqi.styles import STYLES
 
 MOST_PLIES = 300
 ENGINES = {"skill-5": (-5, 6), "skill0": (0, 6), "skill3": (3, 6), "depth1": (20, 1), "depth2": (20, 2),
@@ -78,23 +81,25 @@ def make(name: str, seconds: float, seed: int) -> Chooser | None:
     """A player by its name; None where its program is missing."""
     if name in ENGINES:
         return Rival(*ENGINES[name]) if installed() else None
-    if name in WITHOUT:
-        sight = api.sight_of(api.weights("thinking"))
-        player = Thinking(sight, seconds, clock=time.process_time, **WITHOUT[name])
+    level, _, style = name.partition(":")
+    wanted = STYLES.index(style) if style else None
+    if level in WITHOUT:
+        sight = api.sight_of("thinking", api.weights("thinking"), wanted)
+        player = Thinking(sight, seconds, clock=time.process_time, **WITHOUT[level])
     elif name in ("random", "greedy"):
         player = {"random": Random, "greedy": Greedy}[name](seed)
     else:
-        player = api.player(name, api.weights(name))
+        player = api.player(level, api.weights(level), wanted)
     return lambda position: player.analyse(position).best
 
 
 @cache
 def fingerprint_of(name: str) -> str:
     """The fingerprint of the model that a player asks, empty where it asks none."""
+    name = name.partition(":")[0]
     unguided = name in WITHOUT and not any(WITHOUT[name].get(part, True) for part in ("policy", "value"))
-    if unguided or name not in (*api.LEVELS, *WITHOUT):
-        return ""
-    return fingerprint(api.weights("thinking" if name in WITHOUT else name))
+    level = "thinking" if name in WITHOUT else name
+    return fingerprint(api.weights(level)) if level in api.LEVELS and not unguided else ""
 
 
 def openings(data: Path, count: int) -> list[tuple[int, ...]]:
@@ -174,7 +179,7 @@ def match(a: str, b: str, options: argparse.Namespace, starts: list[tuple[int, .
 
 def same(game: dict, a: str, b: str, seconds: float) -> bool:
     """Whether a kept game is of this pairing and these weights; only *thinking* depends on the seconds."""
-    timed = any(name in WITHOUT for name in (a, b))
+    timed = any(name.partition(":")[0] in WITHOUT for name in (a, b))
     return (game["a"], game["b"], game.get("models")) == (a, b, [fingerprint_of(a), fingerprint_of(b)]) \
         and (not timed or game["seconds"] == seconds)
 

@@ -186,16 +186,13 @@ def _worded(function: Callable, word: Callable[[InputError], gr.Error]) -> Calla
     return stream if inspect.isgeneratorfunction(function) else call
 
 
-CHECK = tr("请检查输入", "Please check")
-
-
 def complain(error: InputError) -> None:
     """One sentence to the visitor; what stood stands, and the handler goes on."""
-    gr.Warning(_sentence(error), title=CHECK)
+    gr.Warning(_sentence(error))
 
 
 def _toast(error: InputError) -> gr.Error:
-    return gr.Error(_sentence(error), title=CHECK, print_exception=False)
+    return gr.Error(_sentence(error), print_exception=False)
 
 
 def _sentence(error: InputError) -> str:

@@ -19,8 +19,13 @@
     return at < 0 ? text : language === "en" ? text.slice(at + 1) : text.slice(0, at);
   };
 
+  // gradio names its toasts in English, whatever their title
+  const TOASTS = { Error: ["请检查", "Please check"], Warning: ["请注意", "Please note"], Info: ["提示", "Note"], Success: ["好了", "Done"] };
+  const titled = (node) => node.parentNode?.classList?.contains("toast-title") && TOASTS[node.data.trim()];
   const skipped = (node) => /^(SCRIPT|STYLE|TEXTAREA)$/.test(node.parentNode?.nodeName || "");
   const showText = (node) => {
+    const title = titled(node);
+    if (title) node.data = title.join(SEPARATOR);
     if (node.data.includes(SEPARATOR) && !skipped(node)) originals.set(node, node.data);
     const both = originals.get(node);
     if (both === undefined) return;

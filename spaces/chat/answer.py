@@ -30,6 +30,7 @@ ENDS = {
     "filter": ("服务器滤掉了下文", "the server filtered the rest"),
     "time": (f"超过 {SECONDS} 秒", f"more than {SECONDS} seconds"),
     "error": ("中断", "interrupted"),
+    "stopped": ("已停下", "stopped"),  # by the visitor
 }
 
 

@@ -127,14 +127,14 @@ def fits(shape: Shape, memory: int, sequences: int = 1) -> list[Fit]:
 
 def verdict(shape: Shape, memory: int, wanted: str, sequences: int = 1, gpu: bool = False) -> tuple[str, str]:
     """Whether it fits into the memory that models may take here, and what this page does: Chinese and English."""
-    needed = {dtype: _gb(shape.needed(dtype, sequences)) for dtype in BYTES}
+    needed = {dtype: size(shape.needed(dtype, sequences), 3) for dtype in BYTES}
     small = {dtype: shape.needed(dtype, sequences) <= memory for dtype in BYTES}
-    here, own = _gb(memory), "bfloat16" if gpu else "float32"
+    here, own = size(memory, 3), "bfloat16" if gpu else "float32"
     zh, en = ("装得下", "fits") if small[wanted] else ("装不下", "does not fit")
     zh = f"{wanted} 要 {needed[wanted]}，这里给模型 {here}：{zh}。"
     en = f"{wanted} takes {needed[wanted]}, models may take {here} here: it {en}."
     if small[own]:
-        return f"{zh}这个页面按 {own} 载入它。", f"{en} This page loads it in {own}."
+        return f"{zh}这个页面按 {own} 载入它：{needed[own]}。", f"{en} This page loads it in {own}: {needed[own]}."
     if small["int8"] and not gpu:
         return (
             f"{zh}这个页面在 CPU 上按 float32 载入（要 {needed['float32']}）；请在“续写”“问答”的“精度”里选 int8"
@@ -150,5 +150,9 @@ def verdict(shape: Shape, memory: int, wanted: str, sequences: int = 1, gpu: boo
     )
 
 
-def _gb(size: int) -> str:
-    return f"{size / 1e9:.2f} GB"
+def size(count: int, digits: int = 4) -> str:
+    """Bytes in a unit that fits."""
+    for scale, unit in ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= scale:
+            return f"{count / scale:{f'.{digits}g' if count < 1000 * scale else ',.0f'}} {unit}"
+    return f"{count} B"

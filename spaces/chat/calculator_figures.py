@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.i18n import tr
-from spaces.chat.calculator import Shape, fits
+from spaces.chat.calculator import Shape, fits, size
 
 PARTS = {
     "tokens": tr("词表", "token table"),
@@ -15,19 +15,11 @@ PARTS = {
 }
 
 
-def size(count: int) -> str:
-    """Bytes in a unit that fits."""
-    for scale, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= scale:
-            return f"{count / scale:.4g} {unit}"
-    return f"{count} B"
-
-
 def memory_table(shape: Shape, memory: int, sequences: int) -> str:
     """A row a dtype: weights, keys and values of a token and of full contexts, all of it against the memory."""
     titles = (
         "", tr("权重", "weights"), tr("每词元 KV", "KV a token"),
-        tr(f"KV，{sequences} 份满上下文", f"KV, {sequences} full"),
+        tr(f"KV，{sequences} 份满上下文", f"KV, {sequences} full contexts"),
         tr("共需", "in all"), tr(f"这里 {size(memory)}", f"here {size(memory)}"),
     )  # fmt: skip
     lines = []
@@ -56,8 +48,14 @@ def parameter_bars(shape: Shape) -> str:
     return f'<ul class="ch-parts">{"".join(lines)}</ul>'
 
 
-SERVE = """vllm serve TsinghuaAI/CPM-Generate --tensor-parallel-size 2    # on the machine with the GPUs
-OPENAI_BASE_URL=http://that-machine:8000/v1 python app.py       # this page, streaming from it"""
+SERVE = """# {where}
+vllm serve TsinghuaAI/CPM-Generate --tensor-parallel-size 2
+# {here}
+OPENAI_BASE_URL=http://that-machine:8000/v1 python app.py"""
+SERVE = tr(
+    SERVE.format(where="在有显卡的机器上，以 CPM 为例", here="这个页面，从那里取字"),
+    SERVE.format(where="on the machine with the GPUs, CPM for example", here="this page, streaming from it"),
+)
 
 
 def ways_out(shape: Shape, memory: int) -> str:

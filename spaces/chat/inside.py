@@ -39,8 +39,8 @@ class Looking:
     head: int = 0
 
     def __post_init__(self):
-        if not isinstance(self.text, str) or len(self.text) > LONGEST:
-            raise InputError("text", f"至多 {LONGEST} 字。", f"must have at most {LONGEST} characters.")
+        if not isinstance(self.text, str) or not self.text.strip() or len(self.text) > LONGEST:
+            raise InputError("text", f"须为 1 到 {LONGEST} 字。", f"must have 1 to {LONGEST} characters.")
         object.__setattr__(self, "layer", number("layer", self.layer, (1, 512)))
         object.__setattr__(self, "head", number("head", self.head, (0, 1024)))
 

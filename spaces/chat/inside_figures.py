@@ -12,6 +12,7 @@ from shared import plots
 from shared.i18n import markup, tr
 from spaces.chat.inside import Inside
 from spaces.chat.layout import Reading
+from spaces.chat.pieces_figures import whole
 
 MOST_TICKS = 24
 DARKEST = (-3.0, 0.0)  # log10 of a share: blank below 3 %, darkest at all of it, the same for every layer and head
@@ -92,7 +93,7 @@ def layout_table(readings: Sequence[Reading]) -> str:
         mark = " class=best" if one is best else ""
         lines.append(
             f"<tr><th>{LAYOUTS[one.layout]}</th><td{mark}>{one.bits_per_character:.2f}</td>"
-            f"<td class=said>{html.escape(one.continuation)}</td></tr>"
+            f"<td class=said>{html.escape(whole(one.continuation))}</td></tr>"
         )
     titles = ("", tr("比特/字", "bits a character"), tr("接着写（总取最可能的）", "goes on (the likeliest)"))
     head = "".join(f"<th>{name}</th>" for name in titles)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,7 +19,7 @@ from shared.experiment import InputError
 from spaces.chat.answer import Reply, checked
 from spaces.chat.batching import Token
 from spaces.chat.choices import ROOT, Tree
-from spaces.chat.sampling import LIMITS, Sampling
+from spaces.chat.sampling import Sampling
 from spaces.chat.stream import Text, Tokenizer, following
 from spaces.chat.voices import Voice
 
@@ -26,6 +27,8 @@ MOST_UNDO = 50
 MOST_PAST = 2_000_000
 """Characters of the prompts that undo brings back; of more the earliest texts go, but never the last one."""
 MOST_BRANCHES = 40
+MOST_DRAWS = 4
+"""Seeds that one retry tries for something that is not in the tree yet."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ class Notebook:
         self.page, self.reply, self.busy, self.turn = Page(), Reply(), False, 0
         self.cost: dict[str, Any] = {}
         self._past: list[Page] = []
+        self._tries: Counter[int] = Counter()
+        """Retries so far, by the hash of the ids that they came after."""
 
     def __deepcopy__(self, memo) -> Notebook:
         made = Notebook()  # gradio copies a State's first value for each session
@@ -109,7 +114,7 @@ class Notebook:
     @property
     def can_undo(self) -> bool:
         """Whether there is an earlier text."""
-        return bool(self._past)
+        return bool(self._earlier())
 
     @property
     def can_retry(self) -> bool:
@@ -122,15 +127,16 @@ class Notebook:
         """Whoever writes may end; what is written stays."""
         with self.lock:
             self.turn += 1
-            self.busy = False
+            if self.busy:
+                self.busy, self.reply = False, replace(self.reply, finish="stopped")
 
     def undo(self) -> None:
         """The text before the last deed."""
         with self.lock:
-            if not self._past:
+            if not (past := self._earlier()):
                 raise InputError("undo", "没有更早的文字了。", "there is no earlier text.")
             self.stop()
-            self.page = self._past.pop()
+            *self._past, self.page = past
             self.reply = Reply(cut=self.page.cut)
 
     def put(self, text: str) -> None:
@@ -169,10 +175,17 @@ class Notebook:
 
     def _turn_to(self, page: Page) -> None:
         if self.page.text:
-            self._past = [*self._past, self.page][-MOST_UNDO:]
+            self._past = [*self._earlier(), self.page][-MOST_UNDO:]
             while sum(map(len, {page.prompt for page in self._past[:-1]})) > MOST_PAST:
                 del self._past[0]
         self.page = page
+
+    def _earlier(self) -> list[Page]:
+        """What undo goes back through: not the pages at the end that show what stands here already."""
+        past = self._past
+        while past and _shows(self.page, past[-1]):
+            past = past[:-1]
+        return past
 
     def _tree(self) -> Tree:
         if self.page.tree is None:
@@ -193,28 +206,35 @@ class Notebook:
                 prompt = voice.read(page.text, sampling.max_new_tokens)
                 page = Page(page.text, Tree(prompt.ids), ROOT, voice.tokenizer, voice.label, model, prompt.cut)
             start = page.beyond.get(page.node, page.node)
-        yield from self._write(voice, replace(page, node=start, began=start), sampling)
+        yield from self._write(voice, replace(page, node=start, began=start), [sampling])
 
     def retry(self, voice: Voice, model: str, sampling: Sampling) -> Iterator[None]:
-        """Write the last stretch once more with the next seed; the former one stays in the tree.
+        """Write the last stretch once more with the next seeds; the former one stays in the tree.
 
         Temperature 0 would write the same again: 1 is taken.
         """
-        tree = self._tree()
+        self._tree()
         sampling = replace(sampling, temperature=sampling.temperature or 1.0)
         with self.lock:
             if not self._wrote(voice, model):
                 self._turn_to(Page(replace(self.page, node=self.page.stretch).text))
             else:
                 start = self.page.stretch
-                tries = len(tree.children(start))
-                seed = (sampling.seed + tries) % (LIMITS["seed"][1] + 1)
-                sampling = replace(sampling, seed=seed)
                 page = replace(self.page, node=start, began=start)
         if self.page.tree is None:
             yield from self.go_on(voice, model, sampling)
         else:
-            yield from self._write(voice, page, sampling)
+            yield from self._write(voice, page, self._draws(page, sampling))
+
+    def _draws(self, page: Page, sampling: Sampling) -> Iterator[Sampling]:
+        """The seeds that have not been tried yet after this page, MOST_DRAWS of them; then a note that none helped."""
+        place = hash(tuple(page.tree.ids(page.node)))
+        for _ in range(MOST_DRAWS):
+            self._tries[place] += 1
+            yield sampling.later(self._tries[place])
+        zh = f"又抽了 {MOST_DRAWS} 次，没有新的写法：模型很有把握，调高温度也许不同。"
+        en = f"drawn {MOST_DRAWS} more times, nothing new: the model is sure of it; a higher temperature may differ."
+        self.reply = replace(self.reply, note=InputError("retry", zh, en))
 
     def choose(self, voice: Voice, model: str, node: int, token: int, sampling: Sampling) -> Iterator[None]:
         """Go on from another of a node's alternatives."""
@@ -224,31 +244,38 @@ class Notebook:
                 raise InputError("model", zh, en)
             tree, node = self._tree().fork(node, token)
             page = replace(self.page, tree=tree, node=node, began=node)
-        yield from self._write(voice, page, sampling)
+        yield from self._write(voice, page, [sampling])
 
-    def _write(self, voice: Voice, page: Page, sampling: Sampling) -> Iterator[None]:
-        """Grow the page's path while the model talks and no newer deed ends it; yields when there is more to see."""
+    def _write(self, voice: Voice, page: Page, draws: Iterable[Sampling]) -> Iterator[None]:
+        """Grow the page's path until a draw is new to its tree or a newer deed ends it; yields when there is more."""
         with self.lock:
             self.turn += 1
-            mine, start = self.turn, page.node
+            mine = self.turn
             self._turn_to(page)
             self.busy, self.reply = True, Reply(cut=page.cut)
         yield
         try:
-            with closing(voice.go_on(page.tree.ids(start), sampling, page.tokenizer)) as replies:
-                for reply in replies:
-                    with self.lock:
-                        if self.turn != mine:
-                            break
-                        self._take(page, start, replace(reply, cut=page.cut + reply.cut))
-                        weights, cache = voice.memory(reply.prompt_tokens + reply.count)
-                        self.cost = {"weights": weights, "cache": cache}
-                    yield
+            for sampling in draws:
+                yield from self._draw(voice, page, sampling, mine)
+                if self.turn != mine or self.reply.note or len(self.page.tree.nodes) > len(page.tree.nodes):
+                    break
         finally:
             with self.lock:
                 if self.turn == mine:
                     self.busy = False
         yield
+
+    def _draw(self, voice: Voice, page: Page, sampling: Sampling, mine: int) -> Iterator[None]:
+        start = page.node
+        with closing(voice.go_on(page.tree.ids(start), sampling, page.tokenizer)) as replies:
+            for reply in replies:
+                with self.lock:
+                    if self.turn != mine:
+                        break
+                    self._take(page, start, replace(reply, cut=page.cut + reply.cut))
+                    weights, cache = voice.memory(reply.prompt_tokens + reply.count)
+                    self.cost = {"weights": weights, "cache": cache}
+                yield
 
     def _take(self, page: Page, start: int, reply: Reply) -> None:
         """The page with a reply's tokens after the start; those of a stop string stay out of sight."""
@@ -260,6 +287,14 @@ class Notebook:
                 node = tree.nodes[node].parent
             page = replace(page, beyond=page.beyond | {node: end})
         self.page, self.reply = replace(page, tree=tree, node=node), reply
+
+
+def _shows(page: Page, old: Page) -> bool:
+    """Whether a page shows all that an old one does, and the same text."""
+    if (page.prompt, page.node) != (old.prompt, old.node):
+        return False
+    nodes = old.tree.nodes if old.tree else ()
+    return (page.tree.nodes if page.tree else ())[: len(nodes)] == nodes
 
 
 def _without_repeats(tree: Tree, node: int, tokens: Sequence[Token]) -> tuple[Tree, int]:

@@ -34,7 +34,7 @@ class Spelling:
     """Which model shows what the bug did."""
 
     def __post_init__(self):
-        if not isinstance(self.text, str) or not 0 < len(self.text) <= LONGEST:
+        if not isinstance(self.text, str) or not self.text.strip() or len(self.text) > LONGEST:
             raise InputError("text", f"须为 1 到 {LONGEST} 字。", f"must have 1 to {LONGEST} characters.")
         choice("vocabulary", self.vocabulary, vocabularies())
 

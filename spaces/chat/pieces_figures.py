@@ -52,13 +52,18 @@ def verdict(found: Spelt) -> str:
     )
 
 
+def whole(text: str) -> str:
+    """A text that ended within a character of several bytes, without what was left of it."""
+    return text.rstrip("\N{REPLACEMENT CHARACTER}")
+
+
 def both(now: str, before: str) -> str:
     """Two continuations side by side."""
     titles = tr("现在：换行有自己的词片", "now: the line break has a piece"), tr(
         "2020 年 11 月 22 日以前：换行是 <unk>", "before 22 November 2020: it is <unk>"
     ).replace("<", "&lt;")
     columns = "".join(
-        f"<div><small>{title}</small><p>{html.escape(text) or '…'}</p></div>"
+        f"<div><small>{title}</small><p>{html.escape(whole(text)) or '…'}</p></div>"
         for title, text in zip(titles, (now, before), strict=True)
     )
     return f'<div class="ch-both">{columns}</div>'

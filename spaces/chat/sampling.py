@@ -6,7 +6,7 @@ likeliest token. The distribution is that of transformers' processors (tested by
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -48,6 +48,10 @@ class Sampling:
             value = getattr(self, field.name)
             checked = _stops(value) if field.name == "stop" else number(field.name, value, LIMITS[field.name])
             object.__setattr__(self, field.name, checked)
+
+    def later(self, draws: int) -> Sampling:
+        """The same with the seed so many draws further on; after the last seed comes 0."""
+        return replace(self, seed=(self.seed + draws) % (LIMITS["seed"][1] + 1))
 
 
 def _stops(value: Any) -> tuple[str, ...]:

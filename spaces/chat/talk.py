@@ -12,13 +12,13 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from shared.experiment import InputError
 from spaces.chat.answer import Reply, checked
 from spaces.chat.history import MOST_CHARACTERS, ROOT, Conversation, Turn, from_json
-from spaces.chat.sampling import LIMITS, Sampling
+from spaces.chat.sampling import Sampling
 from spaces.chat.voices import Answering, Voice, described
 
 VERSION = 1
@@ -30,9 +30,10 @@ MOST_KEPT = 1_500_000
 
 @dataclass
 class Live:
-    """An answer under way, and what a voice costs."""
+    """An answer under way: whose it is, under which name."""
 
     voice: Voice
+    label: str
     reply: Reply = Reply()
     fallen: int = 0
 
@@ -192,12 +193,12 @@ class Talk:
             self._branch = self.conversation.branch()
             turns = [self.conversation.turns[i] for i in self._branch]
             tries = sum(turn.parent == asked for turn in self.conversation.turns)
-            seed = (sampling.seed + tries) % (LIMITS["seed"][1] + 1)
-            sampling = replace(sampling, seed=seed)
-            live = self.live = [Live(voice) for voice in heard]
+            draws = [sampling.later(tries + i) for i in range(len(heard))]
+            live = self.live = [Live(*one) for one in zip(heard, _labels(heard), strict=True)]
         yield
         try:
-            with closing(together([voice.talk(turns, sampling, form) for voice in heard])) as replies:
+            streams = [voice.talk(turns, draw, form) for voice, draw in zip(heard, draws, strict=True)]
+            with closing(together(streams)) as replies:
                 for i, answering in replies:
                     with self.lock:
                         if self.turn != mine:
@@ -217,14 +218,22 @@ class Talk:
             if not (text := one.reply.text.strip("\n")[: self.conversation.room]):
                 continue
             at = self.conversation.back_to(self._branch[-1])
-            self.conversation = at.say("model", text, one.voice.label)
+            self.conversation = at.say("model", text, one.label)
             turn = self.conversation.current
             first = turn if first is None else first
             cost = described(one.reply, one.voice.memory(one.reply.prompt_tokens + one.reply.count))
-            self.costs[turn] = cost | {"finish": one.reply.finish, "cut": one.reply.cut}
+            finish = "stopped" if one.reply.finish == "running" else one.reply.finish
+            self.costs[turn] = cost | {"finish": finish, "cut": one.reply.cut}
         if first is not None:
             self.conversation = self.conversation.back_to(first)
             self.since = self._branch[live[0].fallen] if live[0].fallen else ROOT
+
+
+def _labels(heard: Sequence[Voice]) -> list[str]:
+    """The voices' labels; one that answers twice is told apart by a number."""
+    labels = [voice.label for voice in heard]
+    before = [labels[:i].count(label) for i, label in enumerate(labels)]
+    return [f"{label[:190]} #{n + 1}" if n else label for label, n in zip(labels, before, strict=True)]
 
 
 def _fits(text: str) -> None:

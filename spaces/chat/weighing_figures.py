@@ -48,13 +48,17 @@ def verdict(found: Weighed) -> str:
     off = len(found.on) - count
     also_zh = f"（关掉了 {off} 个；全开时 {chance(found.all_on)}）" if off else ""
     also_en = f" ({off} switched off; with all of them {chance(found.all_on)})" if off else ""
+    known = [w for w in found.worth if w is not None]
+    enough = gain > 0 and len(known) > 1 and max(known) <= 0
+    enough_zh = "其中任何一个都可以少：剩下的已经定下格式，少一个反而更好。" if enough else ""
+    enough_en = " Any one of them could go: the rest set the form, and one fewer does better." if enough else ""
     return markup(
         f"只有问题时，答“{answer}”的概率是 {chance(found.none)}；有 {count} 个例子时是 "
         f"<b class={kind}>{chance(found.whole)}</b>{also_zh}：例子值 <b>{number(gain, 1)} nat</b>，"
-        f"即 {number(gain / math.log(2), 1)} 比特。",
+        f"即 {number(gain / math.log(2), 1)} 比特。{enough_zh}",
         f"With the question alone “{answer}” has a probability of {chance(found.none)}; with {count} examples "
         f"<b class={kind}>{chance(found.whole)}</b>{also_en}: they are worth <b>{number(gain, 1)} nats</b>, "
-        f"{number(gain / math.log(2), 1)} bits.",
+        f"{number(gain / math.log(2), 1)} bits.{enough_en}",
     )
 
 

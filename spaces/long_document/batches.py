@@ -34,7 +34,8 @@ class Mix:
 # Masked words need no whole texts. The laws have few documents and the harder task: they take more of a batch.
 MLM_MIX = Mix(windows=(0.55, 0.2, 0.15, 0.1), whole=0.0)
 TASK_MIX = Mix(windows=(0.18, 0.22, 0.2, 0.12), whole=0.28, tokens=49152, laws=0.6)
-# For CPUs, where attention's share is larger: mostly short windows, then half whole texts.
+# For CPUs, where attention's share is larger: short windows while the words are learnt, then half whole texts.
+EVIDENCE_MIX = Mix(windows=(1.0, 0.0, 0.0, 0.0), whole=0.0, tokens=8192, laws=0.65)
 WINDOW_MIX = Mix(windows=(0.75, 0.15, 0.1, 0.0), whole=0.0, tokens=8192, longest=4096, laws=0.65)
 WHOLE_MIX = Mix(windows=(0.35, 0.1, 0.1, 0.0), whole=0.45, tokens=12288, longest=6144, laws=0.65)
 
@@ -92,8 +93,8 @@ class Sampler:
         chosen = self.random.choice(last - first, size=min(count, last - first), replace=False, p=p)
         return [ordered[first + i] for i in chosen]
 
-    def next(self) -> tuple[Tensor, Tensor]:
-        """ids (B, L) int64 and labels (B,), −1 for texts without one."""
+    def next(self) -> tuple[Tensor, Tensor, list[str]]:
+        """ids (B, L) int64, labels (B,), −1 for texts without one, and every text's task."""
         while True:
             length, whole = self.draw_length()
             counts = [max(1, round(self.mix.tokens / length * part)) for part in self.parts]
@@ -101,7 +102,7 @@ class Sampler:
             if chosen:
                 break
         ids = np.stack([cut(d, length, self.random) for d in chosen])
-        return torch.from_numpy(ids), torch.tensor([d.label for d in chosen])
+        return torch.from_numpy(ids), torch.tensor([d.label for d in chosen]), [d.task for d in chosen]
 
 
 def hide(ids: Tensor, rate: float, vocabulary: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -61,6 +61,13 @@ class Pack:
         return [d for d in self.documents if d.split in splits and task in (None, d.task)]
 
 
+def columns(task: str) -> slice:
+    """Where the task's labels stand in LABELS, and in the classifier's outputs."""
+    names = TASKS[task][1]
+    first = LABELS.index(names[0])
+    return slice(first, first + len(names))
+
+
 def share(text: str) -> float:
     """A number in [0, 1) that depends on the text alone: fixed samples and splits."""
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64

@@ -1,32 +1,42 @@
-"""What the reader learns from: the label of the text, and the words hidden in it, in one pass.
+"""What the reader learns from, in one pass: the label of the text, the words hidden in it, what each word speaks for.
 
-Masked words come from the encoder's layers, the label from the first token of the pooling layer above them
-(classifier.py). Labels share one softmax; label smoothing stays among the labels of the text's own task.
+Hidden words and the evidence of each word (lexicon.py) come from the encoder's layers, the label from the first
+token of the pooling layer above them (classifier.py). Labels share one softmax; label smoothing stays among the
+labels of the text's own task.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import BertForSequenceClassification
 
-from spaces.long_document.data import LABELS, TASKS
+from spaces.long_document.data import LABELS, TASKS, columns
 
 
 def smoothed_targets(labels: Tensor, smoothing: float) -> Tensor:
     """labels (B,) → distributions (B, labels): 1 − smoothing on the label, the rest evenly over its task."""
     targets = torch.zeros(len(labels), len(LABELS), device=labels.device)
-    start = 0
-    for _, names in TASKS.values():
-        own = ((labels >= start) & (labels < start + len(names))).float()
-        targets[:, start : start + len(names)] += (own * smoothing / len(names))[:, None]
-        start += len(names)
+    for task in TASKS:
+        place = columns(task)
+        own = ((labels >= place.start) & (labels < place.stop)).float()
+        targets[:, place] += (own * smoothing / (place.stop - place.start))[:, None]
     return targets.scatter_add_(1, labels[:, None], torch.full_like(targets[:, :1], 1 - smoothing))
 
 
+class Losses(NamedTuple):
+    """Three means; one that was not asked for is zero."""
+
+    label: Tensor
+    word: Tensor
+    evidence: Tensor
+
+
 class Trainee(nn.Module):
-    """The classifier with a masked-word head beside it; the head is thrown away after training."""
+    """The classifier with a head for words and one for evidence, which are thrown away after training."""
 
     def __init__(self, classifier: BertForSequenceClassification):
         super().__init__()
@@ -37,22 +47,30 @@ class Trainee(nn.Module):
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
         nn.init.eye_(self.transform.weight)
         nn.init.zeros_(self.transform.bias)
+        self.speaks_for = nn.Linear(config.hidden_size, config.num_labels)
 
     def forward(
-        self, ids: Tensor, hidden: tuple[Tensor, Tensor] | None, targets: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """ids (B, L), hidden words (places (M,), truth (M,)), targets (B, labels) → (label loss, word loss).
-
-        A loss that is not asked for (None) is zero and costs nothing.
+        self,
+        ids: Tensor,
+        hidden: tuple[Tensor, Tensor] | None = None,
+        targets: Tensor | None = None,
+        evidence: tuple[Tensor, Tensor] | None = None,
+    ) -> Losses:
+        """ids (B, L), hidden words (places (M,), truth (M,)), targets (B, labels), evidence (B, L, labels) and
+        whether a text has it for a label (B, labels) → the losses; one that is not asked for (None) costs nothing.
         """
         output = self.classifier.bert(input_ids=ids, output_hidden_states=True)
-        label = word = torch.zeros((), device=ids.device)
+        label = word = spoken = torch.zeros((), device=ids.device)
         if hidden is not None:
             word = self.word_loss(output.hidden_states[-2], *hidden)
         if targets is not None:
             logits = self.classifier.classifier(self.classifier.dropout(output.pooler_output))
             label = F.cross_entropy(logits.float(), targets)
-        return label, word
+        if evidence is not None:
+            truth, has = evidence
+            wrong = (self.speaks_for(output.hidden_states[-2]).float() - truth).square().mean(1)  # (B, labels)
+            spoken = (wrong * has).sum() / has.sum()
+        return Losses(label, word, spoken)
 
     def word_loss(self, hidden: Tensor, places: Tensor, truth: Tensor) -> Tensor:
         """hidden (B, L, D) of the encoder's last layer → mean cross-entropy at the hidden words."""

@@ -11,10 +11,11 @@
 3. The mean of both rounds' weights ("soup"). The best of the three on the validation splits is kept; log.jsonl
    holds all of them.
 
---cores is the recipe for one CPU core and some hours: the encoder's lower six layers and the pooling layer,
-bf16, masked words only beside the label, windows of 512 tokens mostly (a token costs a third of one in a
-whole text), whole texts more often in the second half. --attention performer --from DIR lets trained weights recover
-from other attention; published to weights_performer, the tab reads with it beside the damaged one.
+--cores is the recipe for CPU cores and some hours: the encoder's lower six layers and the pooling layer, bf16. It
+learns first what each word speaks for (lexicon.py: a target at every token, where a label is one a window), then
+the label too, on windows of 512 tokens mostly (a token costs a third of one in a whole text), whole texts at the
+end. --attention performer --from DIR lets trained weights recover from other attention; published to
+weights_performer, the tab reads with it beside the damaged one.
 
 Resumable: the same command goes on from --state (every --save-every seconds); --from DIR starts from a
 classifier and leaves step 1 out. OUT holds the log, config.json and bf16 weights in parts under 16 MiB.
@@ -28,6 +29,7 @@ import copy
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -37,11 +39,12 @@ from transformers import BertForSequenceClassification, BertModel
 
 from shared.accelerator import autocast_dtype, clock, keep_memory
 from shared.attention import register
-from spaces.long_document.batches import MLM_MIX, TASK_MIX, WHOLE_MIX, WINDOW_MIX
+from spaces.long_document.batches import EVIDENCE_MIX, MLM_MIX, TASK_MIX, WHOLE_MIX, WINDOW_MIX
 from spaces.long_document.classifier import build_classifier
 from spaces.long_document.data import Document, Pack, read_pack
 from spaces.long_document.e5 import e5_config, load_e5
 from spaces.long_document.kernels import fastest_kernels
+from spaces.long_document.lexicon import Lexicon, lexicons
 from spaces.long_document.parts import publish, save_parts
 from spaces.long_document.positions import extend_positions
 from spaces.long_document.trainer import Stage, Trainer
@@ -53,8 +56,9 @@ VARIANTS = (
     Stage("second", "first", 0.37, 1.5e-4, TASK_MIX, layer_decay=0.95, hidden=0.25, words=0.1, smoothing=0.1),
 )
 CORES = (
-    Stage("first", "e5", 0.55, 1.2e-4, WINDOW_MIX, layer_decay=0.9, words=0.1, average=0.99),
-    Stage("second", "first", 0.45, 0.8e-4, WHOLE_MIX, layer_decay=0.9, words=0.05, smoothing=0.1, average=0.99),
+    Stage("evidence", "e5", 0.3, 6e-4, EVIDENCE_MIX, labels=0.0, evidence=1.0, average=0.99),
+    Stage("first", "evidence", 0.35, 1.5e-4, WINDOW_MIX, layer_decay=0.9, evidence=0.2, average=0.99),
+    Stage("second", "first", 0.35, 0.8e-4, WHOLE_MIX, layer_decay=0.9, evidence=0.1, smoothing=0.1, average=0.99),
 )
 CORES_LAYERS = 6  # of the encoder
 
@@ -98,6 +102,11 @@ class Run:
         if self.accelerator.is_main_process:
             self.place.write_text(json.dumps(self.progress))
 
+    @cached_property
+    def lexicons(self) -> dict[str, Lexicon]:
+        """What words speak for: three quarters of a minute of a core, once for all stages."""
+        return lexicons(self.pack.of("train"))
+
     def budget(self, stages: list[Stage]) -> float:
         """Seconds for the first of the stages left, when time is kept to validate them and the soup."""
         validated = sum(stage.labels > 0 for stage in stages) + 1
@@ -123,9 +132,9 @@ class Run:
     def train(self, stage: Stage, later: list[Stage]) -> BertForSequenceClassification:
         """One stage, resumed where it was interrupted."""
         classifier = extend_positions(self.load(stage.start))
-        trainer = Trainer(
-            self.accelerator, stage, classifier, self.state, self.arguments.seed, self.arguments.attention
-        )
+        arguments = self.arguments
+        known = self.lexicons if stage.evidence else None
+        trainer = Trainer(self.accelerator, stage, classifier, self.state, arguments.seed, arguments.attention, known)
         budget = self.budget([stage, *later])
         if self.progress["stage"] == stage.name:
             trainer.restore(self.progress["steps"], self.progress["spent"])
@@ -136,7 +145,7 @@ class Run:
             model = trainer.fit(
                 self.pack.of(*splits),
                 budget,
-                self.arguments.save_every,
+                arguments.save_every,
                 lambda **line: self.log(stage=stage.name, **line),
                 lambda where: self.remember(**where, budget=budget),
             )
@@ -216,7 +225,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tiny", action="store_true", help="two random layers, small batches, to try it")
     parser.add_argument("--attention", choices=("performer", "taylor"), help="teach it this one (with --from)")
-    parser.add_argument("--cores", action="store_true", help="the recipe for one CPU core and some hours")
+    parser.add_argument("--cores", action="store_true", help="the recipe for CPU cores and some hours")
     parser.add_argument("--publish", nargs=2, metavar=("OUT", "DIR"), help="only join OUT's weights")
     return parser.parse_args(argv)
 

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from torch import Tensor
 from transformers import BertForSequenceClassification
 
 from shared.accelerator import clock
 from spaces.long_document.batches import Mix, Sampler, hide
-from spaces.long_document.data import Document
+from spaces.long_document.data import LABELS, Document, columns
+from spaces.long_document.lexicon import Lexicon
 from spaces.long_document.losses import Trainee, parameter_groups, smoothed_targets
 
 WARMUP = 0.06
@@ -34,6 +36,7 @@ class Stage:
     hidden: float = 0.15  # of the words of every text
     words: float = 0.0  # weight of the hidden words' loss
     labels: float = 1.0
+    evidence: float = 0.0  # weight of the loss of what each word speaks for
     smoothing: float = 0.05
     weight_decay: float = 0.02
     average: float = 0.995  # of the weights, a step; 0 keeps the last ones
@@ -57,7 +60,10 @@ class Trainer:
         folder: Path,
         seed: int,
         attention: str | None = None,
+        lexicons: dict[str, Lexicon] | None = None,
     ):
+        """`lexicons`: task → what its words speak for, where the stage wants evidence."""
+        self.lexicons = lexicons or {}
         self.accelerator, self.stage, self.folder, self.seed = accelerator, stage, folder, seed
         self.attention = attention  # None: the fastest exact one
         trainee = Trainee(classifier)
@@ -123,9 +129,9 @@ class Trainer:
         return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
 
     def step(self, sampler: Sampler, generator: torch.Generator) -> tuple[torch.Tensor, int]:
-        """One batch; returns (label loss, word loss) on the device, and the number of tokens."""
+        """One batch; returns its three losses on the device, and the number of tokens."""
         stage = self.stage
-        ids, labels = sampler.next()
+        ids, labels, tasks = sampler.next()
         vocabulary = self.classifier.config.vocab_size
         damaged, *hidden = (self._put(x) for x in hide(ids, stage.hidden, vocabulary, generator))
         if self.attention:
@@ -133,9 +139,12 @@ class Trainer:
         elif self.accelerator.device.type == "cpu":
             self.classifier.set_attn_implementation("eager" if ids.shape[1] <= EAGER else "sdpa")
         targets = self._put(smoothed_targets(labels, stage.smoothing)) if stage.labels else None
+        evidence = tuple(map(self._put, evidence_of(ids, tasks, self.lexicons))) if stage.evidence else None
         with self.accelerator.autocast():
-            label, word = self.trainee(damaged, hidden if stage.words else None, targets)
-        self.accelerator.backward(stage.labels * label + stage.words * word)
+            losses = self.trainee(damaged, hidden if stage.words else None, targets, evidence)
+        self.accelerator.backward(
+            stage.labels * losses.label + stage.words * losses.word + stage.evidence * losses.evidence
+        )
         self.accelerator.clip_grad_norm_(self.trainee.parameters(), 1.0)
         self.optimiser.step()
         self.optimiser.zero_grad()
@@ -143,7 +152,7 @@ class Trainer:
         if self.average:
             keep = min(stage.average, self.steps / (self.steps + 10))
             torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1 - keep)
-        return torch.stack([label.detach().float(), word.detach().float()]), ids.numel()
+        return torch.stack([loss.detach().float() for loss in losses]), ids.numel()
 
     def finish(self) -> BertForSequenceClassification:
         """The classifier with the averaged weights, free of the accelerator."""
@@ -155,6 +164,17 @@ class Trainer:
         return classifier
 
 
+def evidence_of(ids: Tensor, tasks: list[str], lexicons: dict[str, Lexicon]) -> tuple[Tensor, Tensor]:
+    """ids (B, L) → what every token speaks for (B, L, labels), and which labels that is known of (B, labels)."""
+    evidence = torch.zeros(*ids.shape, len(LABELS))
+    known = torch.zeros(len(ids), len(LABELS))
+    for row, task in enumerate(tasks):
+        own = columns(task)
+        evidence[row, 1:-1, own] = torch.from_numpy(lexicons[task].evidence(ids[row, 1:-1].numpy()))
+        known[row, own] = 1
+    return evidence, known
+
+
 class Tally:
     """Mean losses and speed since the last report; the losses stay on the device until then."""
 
@@ -164,7 +184,7 @@ class Tally:
 
     def _clear(self) -> None:
         self.start, self.steps, self.tokens = clock(), 0, 0
-        self.sums = torch.zeros(2, device=self.device)
+        self.sums = torch.zeros(3, device=self.device)
 
     @property
     def seconds(self) -> float:
@@ -175,8 +195,9 @@ class Tally:
         self.steps, self.tokens = self.steps + 1, self.tokens + tokens
 
     def take(self) -> dict:
-        """label_loss, word_loss, tokens_per_second; and begin again."""
-        label, word = (self.sums / max(1, self.steps)).tolist()
+        """label_loss, word_loss, evidence_loss, tokens_per_second; and begin again."""
+        label, word, evidence = (self.sums / max(1, self.steps)).tolist()
         speed = round(self.tokens / self.seconds)
         self._clear()
-        return {"label_loss": round(label, 4), "word_loss": round(word, 4), "tokens_per_second": speed}
+        losses = {"label_loss": round(label, 4), "word_loss": round(word, 4), "evidence_loss": round(evidence, 4)}
+        return losses | {"tokens_per_second": speed}

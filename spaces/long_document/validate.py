@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import BertForSequenceClassification
 
 from spaces.long_document.batches import BOS, EOS
-from spaces.long_document.data import LABELS, TASKS, Document
+from spaces.long_document.data import Document, columns
 
 READINGS = {"512": 512, "2048": 2048, "whole": None}
 
@@ -43,8 +43,8 @@ def predictions(
 
 def best_labels(logits: Tensor, task: str) -> np.ndarray:
     """logits (B, labels) → the task's best labels (B,), as places in LABELS."""
-    first = LABELS.index(TASKS[task][1][0])
-    return (logits[:, first : first + len(TASKS[task][1])].float().argmax(1) + first).cpu().numpy()
+    own = columns(task)
+    return (logits[:, own].float().argmax(1) + own.start).cpu().numpy()
 
 
 def validate(model: BertForSequenceClassification, splits: dict[str, list[Document]]) -> dict:

@@ -15,6 +15,7 @@ from spaces.xiangqi.player import Analysis, Article, Player, Sighted, SightedVal
 from spaces.xiangqi.record import MOST_PLIES, play
 from spaces.xiangqi.search import Thinking
 from spaces.xiangqi.sight import Sight
+from spaces.xiangqi.styles import ENGINE, WINNER
 from spaces.xiangqi.weights import WEIGHTS
 
 if TYPE_CHECKING:  # building the page loads no models
@@ -22,6 +23,8 @@ if TYPE_CHECKING:  # building the page loads no models
 
 LEVELS = ("article", "sighted", "sighted_value", "thinking")
 THINKING_SECONDS = 1.0
+STYLE = {"sighted": WINNER, "sighted_value": ENGINE, "thinking": ENGINE}
+"""Whom a level imitates: by the ladder those who won choose better; the engine's values are closer (docs/LOG.md)."""
 
 
 def read_moves(moves: str | list[str]) -> list[int]:
@@ -48,14 +51,19 @@ def weights(level: str) -> PreTrainedModel:
     return models.load("", SightedModel, embedded=WEIGHTS / "sighted").model
 
 
-sight_of = lru_cache(maxsize=2)(Sight)
+_sight = lru_cache(maxsize=4)(Sight)
 
 
-def player(level: str, model: PreTrainedModel) -> Player:
-    """The player of a level with its model."""
+def sight_of(level: str, model: PreTrainedModel, style: int | None = None) -> Sight:
+    """What a level sees its model through, imitating the style or, without one, whom the level plays best as."""
+    return _sight(model, STYLE[level] if style is None else style)
+
+
+def player(level: str, model: PreTrainedModel, style: int | None = None) -> Player:
+    """The player of a level with its model; style as in `sight_of`."""
     if level == "article":
         return Article(model)
-    sight = sight_of(model)
+    sight = sight_of(level, model, style)
     if level == "thinking":
         return Thinking(sight, THINKING_SECONDS)
     return Sighted(sight) if level == "sighted" else SightedValue(sight)
@@ -71,7 +79,7 @@ def analyse(level: str, fen: str, moves: list[int]) -> Analysis:
 @accelerator.run(duration=10)
 @one_thread()
 def _study(fen: str, moves: list[int], seconds: float) -> Analysis:
-    sight = sight_of(weights("thinking").to(accelerator.device()))
+    sight = sight_of("thinking", weights("thinking").to(accelerator.device()))
     return Thinking(sight, seconds).analyse(play(fen, moves))
 
 

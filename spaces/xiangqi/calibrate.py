@@ -32,7 +32,7 @@ DEPTHS, LARGEST = (1, 3, 6), 600
 def samples(data: Path, count: int, seed: int = 0) -> tuple[np.ndarray, float]:
     """Rows (engine's centipawns, model's, alpha–beta's at DEPTHS), and how often the policy's favourite is the
     engine's move."""
-    rng, sight, rows, agreed = random.Random(seed), api.sight_of(api.weights("sighted")), [], 0
+    rng, sight, rows, agreed = random.Random(seed), api.sight_of("thinking", api.weights("thinking")), [], 0
     games = (row for row in read_rows(data) if is_validation(row["moves"].split()))
     for row in games:
         at = rng.randrange(len(row["cp"]))

@@ -44,10 +44,10 @@ class View:
 
 
 class Sight:
-    """A sighted model with a memory of the positions that it encoded."""
+    """A sighted model with a memory of the positions that it encoded; it imitates `style` unless asked otherwise."""
 
-    def __init__(self, model: SightedModel):
-        self.model, self.plies = model, model.config.n_positions
+    def __init__(self, model: SightedModel, style: int = ENGINE):
+        self.model, self.plies, self.style = model, model.config.n_positions, style
         self._seen: OrderedDict[tuple, torch.Tensor] = OrderedDict()
 
     def _encode(self, keys: list[tuple]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -60,11 +60,12 @@ class Sight:
         while len(self._seen) > KEPT:
             self._seen.popitem(last=False)
 
-    def _memory(self, seen: torch.Tensor, last: torch.Tensor, style: int) -> torch.Tensor:
+    def _memory(self, seen: torch.Tensor, last: torch.Tensor, style: int | None) -> torch.Tensor:
+        style = self.style if style is None else style
         return self.model.remember(seen, last, torch.full_like(last, style))[:, -1]
 
     @torch.inference_mode()
-    def look(self, position: Position, style: int = ENGINE, legal: list[int] | None = None) -> View:
+    def look(self, position: Position, style: int | None = None, legal: list[int] | None = None) -> View:
         """The view of a position with as much of its history as the model reads."""
         keys = window(position, self.plies)
         with _precision(self.model.device):
@@ -80,7 +81,7 @@ class Sight:
         return _views(decision, [(legal, position.turn)])[0]
 
     @torch.inference_mode()
-    def glance(self, leaves: list[tuple[Position, list[int]]], style: int = ENGINE) -> list[View]:
+    def glance(self, leaves: list[tuple[Position, list[int]]], style: int | None = None) -> list[View]:
         """The views of positions (N) with their legal moves, each read as a first ply, in one batch.
 
         A leaf is anything with `board`, `turn` and `moves`, of which only the last move is read.

@@ -159,7 +159,7 @@ def make(seconds: float, seed: int, limit: int, had: list[Study],
     from spaces.xiangqi.player import Greedy
 
     rng, engine, out = random.Random(seed), Engine({"Hash": 64}), list(had)
-    sight, end = api.sight_of(api.weights("sighted")), time.process_time() + seconds
+    sight, end = api.sight_of("thinking", api.weights("sighted")), time.process_time() + seconds
     while time.process_time() < end and any(_count(out)[n] < wanted for n, wanted in WANTED.items()):
         position = sparse(rng)
         if position is None or not position.legal_moves():

@@ -26,7 +26,9 @@ def status(page, text: str):
 
 
 def toast(page, text: str):
-    page.locator("[data-testid=toast-body]", has_text=text).first.wait_for()
+    shown = page.locator("[data-testid=toast-body]", has_text=text).first
+    shown.wait_for()
+    assert shown.locator(".toast-title").inner_text() == "Please check"  # gradio's own is in English only
 
 
 def rows_of(page, figure) -> list[dict]:

@@ -38,7 +38,6 @@ def slow(tmp_path_factory) -> str:
 def notebook(visit, model: str, query: str = "", **options):
     page = visit(f"?tab=chat&view=notebook&model={model}{query}", language=options.pop("language", "en-US"), **options)
     page.locator(".ch-paper textarea").wait_for()
-    page.wait_for_timeout(1000)  # the link's text comes from the server: it would cover what a test types before
     return page
 
 
@@ -191,7 +190,25 @@ def test_a_megabyte_is_read_from_its_end_and_the_page_says_so(visit, model):
     )
     press(page, "Continue")
     said = settled(page, "do not fit the context")
-    assert int(re.search(r"first (\d+) characters", said)[1]) > 1_000_000
+    assert re.search(r"first 1,0\d\d,\d{3} characters", said)
+
+
+def test_what_is_folded_away_stays_while_one_types_and_goes_with_all_the_rest(visit, model):
+    page = notebook(visit, model)
+    area, folded = page.locator(".ch-paper textarea"), page.locator(".ch-paper .folded")
+    area.evaluate("a => { a.value = '长文。'.repeat(350000); a.dispatchEvent(new Event('input')); }")
+    expect(folded).to_contain_text("1,030,000 characters are folded away")
+    area.evaluate("a => { a.focus(); a.setSelectionRange(5, 5); }")
+    page.keyboard.type("甲乙")  # the caret stays where it is
+    assert paper(page)[:9] == "文。长文。甲乙长文"
+    expect(folded).to_contain_text("1,030,000")
+    area.press("Control+a")
+    page.keyboard.press("Delete")
+    assert paper(page) == "" and folded.inner_text() == ""
+    page.keyboard.type("短")
+    press(page, "Continue")
+    settled(page)
+    assert paper(page).startswith("短")
 
 
 # --- the conversation -----------------------------------------------------------------------------------
@@ -253,6 +270,43 @@ def test_two_turns_retried_edited_branched_and_a_reload_keeps_them(visit, model)
     assert said(page, 1) == before[:1]
 
 
+def test_stopped_answers_say_so_and_an_empty_submit_does_nothing(visit, slow):
+    page = conversation(visit, slow, "&max_new_tokens=512&temperature=1")
+    page.locator(".ch-talk .composer textarea").fill("你好")
+    page.locator(".ch-talk .composer textarea").press("Enter")
+    page.locator(".ch-talk .live .typing", has_text=re.compile(r"\S")).wait_for()
+    page.locator(".ch-talk .composer .go", has_text="Stop").click()
+    page.locator(".ch-talk .composer .go", has_text="Send").click()
+    said(page, 1)
+    assert page.locator(".ch-talk .foot .end").inner_text() == "stopped"
+    page.locator(".ch-talk .composer textarea").fill(" ")
+    page.locator(".ch-talk .composer textarea").press("Enter")
+    page.wait_for_timeout(1000)
+    assert page.locator("[data-testid=toast-body]").count() == 0 and questions(page) == ["你好"]
+
+
+def test_forgetting_everything_takes_a_second_click(visit, model):
+    page = conversation(visit, model)
+    ask(page, "你好", 1)
+    page.get_by_text("Export, import, forget").click()
+    forget = page.locator("#chat-forget")
+    forget.dblclick()
+    expect(forget).to_have_text("Press again to forget all")
+    expect(forget).to_have_text("Forget all", timeout=6000)
+    forget.click()
+    page.wait_for_timeout(600)
+    page.reload()  # the first click has touched nothing, here or in the browser
+    page.locator(".ch-talk .log article.user", has_text="你好").wait_for()
+    page.get_by_text("Export, import, forget").click()
+    forget.click()
+    page.wait_for_timeout(600)
+    forget.click()
+    page.locator(".ch-talk .empty").wait_for()
+    page.wait_for_timeout(500)
+    page.reload()
+    page.locator(".ch-talk .empty").wait_for()
+
+
 def test_export_and_import_there_and_back_and_a_broken_file_changes_nothing(visit, model, tmp_path):
     page = conversation(visit, model)
     ask(page, "你好", 1)
@@ -289,6 +343,15 @@ def test_two_models_answer_side_by_side_and_one_goes_on(visit, model, narrow):
     page.locator(".ch-talk .log .column.on", has_text="narrow").wait_for()
 
 
+def test_a_model_beside_itself_has_two_columns(visit, model):
+    page = conversation(visit, model, f"&second={model}&max_new_tokens=8&temperature=1")
+    ask(page, "你好", 1)
+    columns = page.locator(".ch-talk .log .column")
+    assert columns.count() == 2 and "#2" in columns.nth(1).inner_text()
+    one, other = columns.locator("p").all_inner_texts()
+    assert one != other
+
+
 def test_what_fell_out_of_the_context_stands_above_a_line(visit, narrow):
     page = conversation(visit, narrow, "&max_new_tokens=10")
     for i in range(1, 4):
@@ -296,7 +359,10 @@ def test_what_fell_out_of_the_context_stands_above_a_line(visit, narrow):
     page.locator(".ch-talk .cutline").wait_for()
     page.get_by_role("button", name="New conversation").click()
     page.locator(".ch-talk .empty").wait_for()
-    page.locator(".ch-talk .head select").select_option(index=1)
+    shelf = page.locator(".ch-talk .head select")
+    assert "gradient" in shelf.evaluate("s => getComputedStyle(s).backgroundImage")  # its arrow
+    expect(shelf.locator("option").nth(1)).to_contain_text("6 messages")
+    shelf.select_option(index=1)
     said(page, 3)
 
 

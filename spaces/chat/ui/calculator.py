@@ -40,17 +40,22 @@ td, th { width: auto !important; white-space: nowrap; text-align: left !importan
 .ch-parts small { font-size: 12.5px; color: var(--kx-muted); text-align: right; font-variant-numeric: tabular-nums; }
 .ch-ways p { margin: 8px 0 4px; font-size: 14px; color: var(--kx-ink); }
 .ch-ways pre { overflow-x: auto; margin: 0; padding: 10px 14px; background: var(--kx-surface); border: 1px solid var(--kx-line); border-radius: 4px; font: 12.5px/1.6 ui-monospace, Menlo, monospace; color: var(--kx-ink); }
-@media (max-width: 640px) { .ch-parts li { grid-template-columns: 64px minmax(30px, 1fr) 150px; } }
+@media (max-width: 640px) {
+  .ch-parts li { grid-template-columns: 64px minmax(30px, 1fr) 150px; }
+  .kx-table :is(th, td):is(:nth-child(3), :nth-child(4)) { display: none; } /* the sum has them */
+  .fit { min-width: 60px; white-space: normal; }
+}
 """  # noqa: E501
 EXPLANATION = prose(
     """**怎么算。** GPT-2 的前馈宽四倍：每层 12d² 个参数加偏置与 LN，再加词表与位置表；CPM-LM 正好是 2,597,073,920。
-每个词元的 KV 是 2 × 层数 × 宽度个数。
+每个词元的 KV 是 2 × 层数 × 宽度个数；int8 的模型里 KV 仍是 float32。
 “共需”再加百分之五给中间结果。载入之前，本页先看权重文件的头，
 装不下就说装不下，不会先把机器拖死；默认只用一半内存（MODELS_MEMORY 可改）。""",
     """**How it is computed.** GPT-2's MLP is four times as wide: 12 d² parameters a layer with biases and norms, and
 the tables of tokens and positions; CPM-LM has 2,597,073,920 exactly. Keys and values of a token are 2 × layers × width
-numbers. “In all” adds five per cent for what a step computes. Before loading anything this page reads the headers of
-the files, and says that a model does not fit instead of choking on it; it takes half of the memory (MODELS_MEMORY).""",
+numbers, float32 ones beside int8 weights. “In all” adds five per cent for what a step computes. Before loading anything
+this page reads the headers of the files, and says that a model does not fit instead of choking on it; it takes half
+of the memory (MODELS_MEMORY).""",
 )
 
 

@@ -93,7 +93,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         head = parts.slider(0, 4, value=default.head, step=1, label=of_head, min_width=200)
     with gr.Row(elem_classes="kx-controls"):
         go = gr.Button(tr("看", "Look"), variant="primary", elem_id="inside-go", min_width=100)
-        both = gr.Button(tr("换三种布局读", "Read in three layouts"), elem_id="inside-layouts", min_width=170)
+        both = gr.Button(tr("换三种布局读", "Read in three layouts"), elem_id="inside-layouts", min_width=190)
         link = page.link_button("inside")
     status = parts.status()
     table = gr.HTML(
@@ -111,6 +111,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     view = page.view("inside", Looking, knobs, link, tabs=tabs, redraw=drawing)
     gr.on([go.click, text.submit, layer.input, head.input], *drawing, **QUIET | {"trigger_mode": "always_last"})
     go.click(None, order, None, js=view.keep)
+    gr.on([text.change, model.change], lambda: "", None, table, **QUIET)  # it was of another text
     both.click(latest(guard(read)), [gr.State(Latest()), *order], [table, status], **RUN)
     for sample, button in presets:
         button.click(lambda v=sample: v, None, text, **QUIET).then(*drawing, **RUN).then(

@@ -18,7 +18,7 @@ kx.chat.ledger ??= (element, props, trigger, watch) => {
       node("b", "", a, text);
       const scale = node("span", "scale", "", item), bar = node("i", worth < 0 ? "minus" : "", "", scale);
       bar.style.width = worth === null ? "0" : `${(50 * Math.abs(worth)) / most}%`;
-      node("small", "", worth === null ? (on ? "…" : tr("关", "off")) : `${worth < 0 ? "−" : "+"}${Math.abs(worth).toFixed(2)} nat`, item);
+      node("small", "", worth === null ? (on ? "…" : tr("关", "off")) : `${Math.abs(worth) < 0.005 ? "" : worth < 0 ? "−" : "+"}${Math.abs(worth).toFixed(2)} nat`, item);
     });
     const last = node("p", "", "", root);
     node("span", "", question, last);

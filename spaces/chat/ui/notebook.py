@@ -72,7 +72,7 @@ def _ending(book: Notebook) -> str:
     reply = book.reply
     if reply.note:
         return tr(reply.note.zh, reply.note.en)
-    zh, en = ENDS.get(reply.finish, ("", ""))
+    zh, en = ENDS[reply.finish]
     return tr(f"{zh}。", f"{en}.") if reply.finish != "running" else ""
 
 
@@ -178,10 +178,12 @@ def put(book: Notebook, text: str, *values) -> Iterator[str]:
         yield view(book)
 
 
-def show(book: Notebook, text: str) -> Iterator[str]:
-    """A text from a link, not continued yet."""
-    if text and text.strip():
-        book.put(text)
+def show(book: Notebook, text: str) -> Iterator[str | dict]:
+    """A text from a link, not continued yet; without one nothing is drawn over what is being typed."""
+    if not (text and text.strip()):
+        yield gr.skip()
+        return
+    book.put(text)
     yield view(book)
 
 

@@ -26,11 +26,15 @@ kx.chat.paper ??= (element, props, trigger, watch) => {
   // ---- the text and its shades
   const written = () => pieces.reduce((all, piece) => all + piece[0], "");
   const put = (text) => { // a browser takes seconds to lay out a megabyte: its beginning is folded away
-    const shown = text.length > FOLD ? FOLD / 2 + written().length : text.length;
-    head = text.slice(0, text.length - shown);
-    if (area.value !== text.slice(head.length)) area.value = text.slice(head.length);
-    folded.textContent = head && tr(`前面 ${head.length} 字收起了，仍属于这段文字。`, `The first ${head.length} characters are folded away; they still belong to the text.`);
+    fold(text, text.length > FOLD ? Math.max(0, text.length - FOLD / 2 - written().length) : 0);
   };
+  const fold = (text, from) => {
+    head = text.slice(0, from);
+    if (area.value !== text.slice(from)) area.value = text.slice(from);
+    const count = counted(head.length);
+    folded.textContent = head && tr(`前面 ${count} 字收起了，仍属于这段文字；全选后改写，它也一起换掉。`, `The first ${count} characters are folded away; they still belong to the text, and go where all of it is selected and replaced.`);
+  };
+  const counted = (n) => n.toLocaleString("en");
   const draw = () => { // the mirror; pieces that the visitor changed lose their shade
     const prompt = area.value.slice(0, Math.max(0, area.value.length - written().length));
     if (prompt !== drawn.prompt || cut !== drawn.cut) {
@@ -57,13 +61,16 @@ kx.chat.paper ??= (element, props, trigger, watch) => {
       }
     }
     pieces = area.value.length === end ? pieces.slice(0, kept) : [];
-    put(head + area.value);
+    if (area.value.length > FOLD) put(head + area.value); else fold(head + area.value, head.length);
     lastText = area.value;
     chosen = -1; cut = 0;
     draw(); choose(); name();
   };
   const name = () => { go.textContent = value?.busy ? tr("停", "Stop") : pieces.length ? tr("接着写", "Go on") : tr("续写", "Continue"); };
   let lastText = "";
+  area.addEventListener("beforeinput", (event) => { // whoever selected everything means what is folded away too
+    if (!/^history/.test(event.inputType) && area.selectionStart === 0 && area.selectionEnd === area.value.length) head = "";
+  });
   area.addEventListener("input", edited);
 
   // ---- what else could have stood there
@@ -152,7 +159,7 @@ kx.chat.paper ??= (element, props, trigger, watch) => {
     else {
       const parts = [value.end, cost(value.cost)].filter(Boolean);
       for (const part of parts) node("span", "", part, said);
-      if (value.cut) node("b", "", tr(`开头 ${value.cut} 字放不进上下文，没有读到。`, `The first ${value.cut} characters do not fit the context and were not read.`), said);
+      if (value.cut) node("b", "", tr(`开头 ${counted(value.cut)} 字放不进上下文，没有读到。`, `The first ${counted(value.cut)} characters do not fit the context and were not read.`), said);
       if (value.label && pieces.length) node("span", "label", value.label, said);
     }
     if (value.busy) sheet.scrollTop = sheet.scrollHeight;

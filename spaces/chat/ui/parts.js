@@ -9,8 +9,8 @@ window.kx.chat ??= (() => {
     const both = [["", ""]], add = (zh, en) => both.push([zh, en]);
     if (c.first) add(`首词 ${c.first < 0.1 ? Math.round(1000 * c.first) + " 毫秒" : c.first.toFixed(1) + " 秒"}`, `first token after ${c.first < 0.1 ? Math.round(1000 * c.first) + " ms" : c.first.toFixed(1) + " s"}`);
     if (c.rate) add(`${c.rate >= 20 ? Math.round(c.rate) : c.rate} 词元/秒`, `${c.rate >= 20 ? Math.round(c.rate) : c.rate} tokens/s`);
-    add(`${c.count} 词元`, `${c.count} tokens`);
-    if (c.weights) add(`内存：权重 ${bytes(c.weights)} ＋ 缓存 ${bytes(c.cache)}`, `memory: weights ${bytes(c.weights)} + cache ${bytes(c.cache)}`);
+    add(`${c.count} 词元`, `${c.count} token${c.count > 1 ? "s" : ""}`);
+    if (c.weights) add(`内存：权重及副本 ${bytes(c.weights)} ＋ 缓存 ${bytes(c.cache)}`, `memory: weights and copies ${bytes(c.weights)} + cache ${bytes(c.cache)}`);
     return tr(both.slice(1).map((b) => b[0]).join(" · "), both.slice(1).map((b) => b[1]).join(" · "));
   };
   return { ...window.kx.parts, percent, visible, cost };

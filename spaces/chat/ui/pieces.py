@@ -48,7 +48,7 @@ EXPLANATION = prose(
 于是空格就表示“一个词从这里开始”（▁）。还原时去掉空格，把 ▂、▃ 换回来。
 
 **文章踩的第二个坑。** 2020 年 11 月 22 日以前，公布的词表里没有 ▃：每个换行都成了 <unk>，
-少样本提示的行就连成了一片。按下面的按钮，看同一个模型在两种读法下各说什么。
+少样本提示的行就连成了一片。按上面的按钮，看同一个模型在两种读法下各说什么。
 （在我们的小模型里，<unk> 从没有在训练中出现过，所以它比当年的 CPM 更不知所措。）""".replace("<", "&lt;"),
     """**The recipe.** jieba cuts the text into words; their spaces are written ▂, their line breaks ▃; joined by spaces
 they go to SentencePiece, for which a space means “a word begins” (▁). On the way back spaces are dropped and ▂, ▃
@@ -65,8 +65,9 @@ def show(*values) -> list[str]:
     asked = from_values(Spelling, values)
     found = spell(asked)
     broken = figures.boxes(found.before) if found.lost else ""
-    title = tr("2020 年 11 月 22 日以前", "before 22 November 2020")
-    return [figures.boxes(found.now), f"<h4>{title}</h4>{broken}" if broken else "", figures.verdict(found)]
+    now, title = tr("现在", "now"), tr("2020 年 11 月 22 日以前", "before 22 November 2020")
+    head = f"<h4>{now}</h4>" if broken else ""
+    return [head + figures.boxes(found.now), f"<h4>{title}</h4>{broken}" if broken else "", figures.verdict(found)]
 
 
 @swept
@@ -114,6 +115,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     drawing = (guard(show), order, [now, before, said])
     page.view("pieces", Spelling, knobs, link, tabs=tabs, redraw=drawing)
     gr.on([text.change, vocabulary.input], *drawing, **QUIET | {"trigger_mode": "always_last"})
+    gr.on([text.change, vocabulary.input, model.change], lambda: "", None, answers, **QUIET)  # of another text
     go.click(guard(run), order, [answers, status], **RUN)
     for sample, button in presets:
         button.click(lambda v=sample: v, None, text, **QUIET)

@@ -19,7 +19,7 @@ kx.chat.talk ??= (element, props, trigger, watch) => {
   area.placeholder = tr("问点什么（回车发送，Shift＋回车换行）", "Ask something, in Chinese (Enter sends, Shift + Enter breaks the line)");
   area.setAttribute("aria-label", tr("你的问题", "Your question"));
   const send = button("go", tr("发送", "Send"), composer, () => (value?.busy ? ask({ do: "stop" }) : submit()));
-  const submit = () => { if (sent === area.value) return; sent = area.value; ask({ do: "ask", text: area.value }); };
+  const submit = () => { if (sent === area.value || !area.value.trim()) return; sent = area.value; ask({ do: "ask", text: area.value }); };
   const grow = () => { area.style.height = "auto"; area.style.height = `${Math.min(260, area.scrollHeight + 2)}px`; };
   area.addEventListener("input", grow);
   area.addEventListener("keydown", (event) => {

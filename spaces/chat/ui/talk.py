@@ -39,6 +39,17 @@ SAVE = """(text, kind) => {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }"""
+FORGET = """() => {
+  const button = document.getElementById("chat-forget"), now = performance.now(), since = now - (kx.chatArmed ?? -1e9);
+  if (since < 500) return; // the second half of a double click
+  const usual = () => { button.textContent = "%s"; delete kx.chatArmed; };
+  clearTimeout(kx.chatUsual);
+  if (since < 4000) { usual(); document.getElementById("chat-forget-now").click(); return; }
+  kx.chatArmed = now;
+  button.textContent = "%s";
+  kx.chatUsual = setTimeout(usual, 4000);
+}"""
+FORGOTTEN = tr("清空全部对话", "Forget all"), tr("再按一次清空", "Press again to forget all")
 ASKED = (
     "最近总是失眠，怎么办？",
     "北京有什么好玩的地方？",
@@ -89,7 +100,7 @@ def view(talk: Talk, said: str = "", refused: bool = False) -> str:
 def _live(one: Live) -> dict[str, Any]:
     reply = one.reply
     used = reply.prompt_tokens + reply.count
-    return {"text": reply.text, "model": one.voice.label, "cost": voices.described(reply, one.voice.memory(used))}
+    return {"text": reply.text, "model": one.label, "cost": voices.described(reply, one.voice.memory(used))}
 
 
 def _turn(talk: Talk, i: int, places: dict[tuple[int, str], list[int]]) -> dict[str, Any]:
@@ -110,7 +121,7 @@ def _turn(talk: Talk, i: int, places: dict[tuple[int, str], list[int]]) -> dict[
 
 
 def beside(conversation: Conversation, turn: int) -> list[int]:
-    """The newest answers of other models at the same place."""
+    """The newest answers of other models (talk.py counts one that answers twice) at the same place."""
     newest = {conversation.turns[j].model: j for j in conversation.versions(turn)}
     newest.pop(conversation.turns[turn].model, None)
     return list(newest.values())
@@ -121,15 +132,15 @@ def _ending(cost: dict[str, Any] | None) -> str:
         return ""
     zh, en = ENDS[cost["finish"]]
     cut = cost["cut"]
-    also = (f"；开头 {cut} 字没有读到", f"; its first {cut} characters were not read") if cut else ("", "")
+    also = (f"；开头 {cut:,} 字没有读到", f"; its first {cut:,} characters were not read") if cut else ("", "")
     usual = cost["finish"] in ("end", "stop") and not cut
     return "" if usual else tr(zh + also[0], en + also[1])
 
 
 def _title(conversation: Conversation) -> str:
     first = next((turn.text for turn in conversation.turns if turn.role == "user"), "")
-    short = " ".join(first.split())[:24] or "…"
-    return tr(f"{short}（{len(conversation.turns)} 轮）", f"{short} ({len(conversation.turns)} turns)")
+    short, count = " ".join(first.split())[:24] or "…", len(conversation.turns)
+    return tr(f"{short}（{count} 条）", f"{short} ({count} message{'s' * (count > 1)})")
 
 
 # --- what the page asks for -----------------------------------------------------------------------------
@@ -278,7 +289,8 @@ def build(page: Page, tabs: gr.Tabs) -> None:
             "json": gr.Button(tr("存为 JSON", "Save as JSON"), elem_id="chat-save-json", min_width=140),
         }
         upload = gr.UploadButton(tr("读入文件", "Open a file"), elem_id="chat-open", min_width=140)
-        forget = gr.Button(tr("清空全部对话", "Forget all"), elem_id="chat-forget", min_width=140)
+        forget = gr.Button(FORGOTTEN[0], elem_id="chat-forget", min_width=140)
+        sure = gr.Button(visible="hidden", elem_id="chat-forget-now")
     link = page.link_button("chat")
     gr.Markdown(EXPLANATION)
     text, kind = gr.Textbox(visible=False), gr.Textbox(visible=False)
@@ -294,7 +306,8 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         write = guard(lambda t, k, name=name: [export(t, k, name), name])
         button.click(write, [talk, kept], [text, kind], **QUIET).success(None, [text, kind], None, js=SAVE)
     upload.upload(guard(take_file), [talk, kept, upload], outputs, **QUIET)
-    forget.click(guard(forgotten), [talk], outputs, **QUIET)
+    forget.click(None, None, None, js=FORGET % FORGOTTEN)
+    sure.click(guard(forgotten), [talk], outputs, **QUIET)
 
 
 def forgotten(talk: Talk) -> list[Any]:

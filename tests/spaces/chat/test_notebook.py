@@ -7,6 +7,8 @@ import pytest
 
 from shared.experiment import InputError
 from spaces.chat import notebook
+from spaces.chat.answer import Reply
+from spaces.chat.batching import Token
 from spaces.chat.choices import ROOT
 from spaces.chat.notebook import Notebook, branches, marks
 from spaces.chat.sampling import Sampling
@@ -61,6 +63,54 @@ def test_a_retry_differs_and_both_stay_in_the_tree(voice, model):
     assert len(ends) == 2
     book.visit(ends[0])
     assert book.page.text == first
+
+
+class Says:
+    """A voice that says one character, which its seed chooses."""
+
+    label = "says"
+
+    def __init__(self, voice, words):
+        self.tokenizer, self.read, self.memory = voice.tokenizer, voice.read, voice.memory
+        self.words, self.seeds = words, []
+
+    def go_on(self, ids, sampling, tokenizer=None):
+        self.seeds.append(sampling.seed)
+        word = self.words[min(sampling.seed, len(self.words) - 1)]
+        token = Token(self.tokenizer.encode(word)[-1], -0.1, ())
+        yield Reply(word, (token,), 1, "end")
+
+
+def test_a_retry_goes_on_until_it_is_new(voice, model):
+    book, says = opened(), Says(voice, "京京京津京京南")
+    for wanted in ("京", "津", "南"):
+        *_, _ = book.retry(says, model, HOW) if wanted != "京" else book.go_on(says, model, HOW)
+        assert book.page.written == wanted and book.reply.note is None
+    assert says.seeds == [0, 1, 2, 3, 4, 5, 6]
+    book.undo()
+    assert book.page.written == "津"
+
+
+def test_a_retry_that_finds_nothing_new_says_so_and_is_no_step_of_undo(voice, model):
+    book, says = opened(), Says(voice, "京")
+    *_, _ = book.go_on(says, model, HOW)
+    for _ in range(3):
+        *_, _ = book.retry(says, model, HOW)
+    assert says.seeds == list(range(1 + 3 * notebook.MOST_DRAWS)) and "nothing new" in json.loads(view(book))["end"]
+    book.undo()
+    assert book.page.text == "床前明月光，" and not book.can_undo
+    with pytest.raises(InputError, match="no earlier text"):
+        book.undo()
+
+
+def test_what_shows_the_same_is_no_step_of_undo(voice, model):
+    book = opened()
+    book.put("床前明月光，")
+    assert not book.can_undo
+    written(book, voice, model)
+    book.visit(book.page.node)
+    book.undo()
+    assert book.page.text == "床前明月光，" and not book.can_undo
 
 
 def test_a_retry_after_undo_rewrites_the_stretch_in_view(voice, model):
@@ -166,7 +216,10 @@ def test_a_newer_deed_ends_the_older_run(voice, model):
     assert book.busy
     book.stop()
     kept = book.page.text
+    assert "stopped" in json.loads(view(book))["end"]
     assert len(list(run)) <= 1 and not book.busy and book.page.text == kept
+    book.stop()
+    assert "stopped" in json.loads(view(book))["end"]
 
 
 def test_a_copy_for_another_visitor_shares_nothing_that_changes(voice, model):

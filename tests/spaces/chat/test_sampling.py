@@ -112,3 +112,9 @@ def test_impossible_settings_are_refused_by_name(field, value):
 
 def test_one_stop_may_come_alone():
     assert Sampling(stop="\n").stop == ("\n",) and Sampling(stop=["a", "b"]).stop == ("a", "b")
+
+
+def test_a_later_draw_has_another_seed_and_the_last_is_followed_by_the_first():
+    most = sampling.LIMITS["seed"][1]
+    assert Sampling(seed=3, top_k=5).later(2) == Sampling(seed=5, top_k=5)
+    assert Sampling(seed=most).later(1).seed == 0

@@ -8,9 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from shared.experiment import InputError
+from shared.i18n import tr
 from spaces.chat import history
 from spaces.chat.answer import Reply
-from spaces.chat.history import ROOT
+from spaces.chat.history import ROOT, from_json
 from spaces.chat.notebook import Notebook
 from spaces.chat.sampling import Sampling
 from spaces.chat.settings import Talking
@@ -69,6 +70,32 @@ def test_two_voices_are_versions_of_one_answer(model):
     assert shown["id"] == 1 and [b["model"] for b in shown["beside"]] == ["another"]
 
 
+def test_a_voice_beside_itself_draws_anew_and_has_a_column_of_its_own(model):
+    talk, one, other = Talk(), Local(model), Local(model)
+    one.label = other.label = "长" * 200
+    talk.ask("你好")
+    answered(talk, [one, other])
+    for seed in (0, 2):  # the retry's seeds are new to both
+        first, second = (talk.conversation.turns[1 + seed + i] for i in range(2))
+        assert first.model == one.label and second.model.endswith("长 #2") and first.text != second.text
+        shown = json.loads(view(talk))["turns"][-1]
+        assert shown["text"] == first.text and [b["text"] for b in shown["beside"]] == [second.text]
+        talk.again(1)
+        answered(talk, [one, other])
+    assert len({turn.text for turn in talk.conversation.turns[1:5]}) == 4
+    assert from_json(talk.conversation.to_json()) == talk.conversation
+
+
+def test_the_shelf_counts_messages(model):
+    talk = Talk()
+    talk.ask("你好")
+    for title in (tr("你好（1 条）", "你好 (1 message)"), tr("你好（2 条）", "你好 (2 messages)")):
+        talk.begin()
+        assert json.loads(view(talk))["shelf"] == [title]
+        talk.fetch(0)
+        answered(talk, [Local(model)])
+
+
 def test_a_run_that_is_overtaken_or_left_keeps_what_was_said(model):
     talk = Talk()
     talk.ask("你好")
@@ -81,6 +108,7 @@ def test_a_run_that_is_overtaken_or_left_keeps_what_was_said(model):
     next(run), next(run)
     talk.stop()
     assert not talk.busy and talk.conversation.versions(1) == [1, 2]  # at once
+    assert json.loads(view(talk))["turns"][-1]["end"] == tr("已停下", "stopped")
     list(run)
     assert len(talk.conversation.turns) == 3
     talk.ask("再来")

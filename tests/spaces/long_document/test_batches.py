@@ -32,8 +32,9 @@ def test_batches_have_one_length_and_both_tasks(mix):
     sampler = Sampler(documents, mix)
     seen = set()
     for _ in range(30):
-        ids, labels = sampler.next()
+        ids, labels, tasks = sampler.next()
         assert ids.numel() <= 2 * mix.tokens and len(ids) == len(labels)
+        assert [label < 7 for label in labels.tolist()] == [task == "province" for task in tasks]
         assert (ids[:, 0] == BOS).all() and (ids[:, -1] == EOS).all() and (ids[:, 1:-1] >= 10).all()
         seen |= set(labels.tolist())
     assert seen >= {1, 8}

@@ -48,12 +48,21 @@ def test_smoothing_stays_within_the_task():
 def test_losses_are_asked_for(model):
     trainee, ids = Trainee(model), torch.randint(0, 50, (2, 8))
     places, truth = torch.tensor([3, 9]), torch.tensor([1, 2])
-    label, word = trainee(ids, (places, truth), None)
-    assert label == 0 and word > 0
-    label, word = trainee(ids, None, smoothed_targets(torch.tensor([0, 1]), 0.0))
+    only_words = trainee(ids, hidden=(places, truth))
+    assert only_words.label == only_words.evidence == 0 and only_words.word > 0
+    only_label = trainee(ids, targets=smoothed_targets(torch.tensor([0, 1]), 0.0))
     expected = torch.nn.functional.cross_entropy(model(input_ids=ids).logits, torch.tensor([0, 1]))
-    assert word == 0
-    torch.testing.assert_close(label, expected)
+    assert only_label.word == only_label.evidence == 0
+    torch.testing.assert_close(only_label.label, expected)
+
+
+def test_evidence_counts_where_it_is_known(model):
+    trainee, ids = Trainee(model).eval(), torch.randint(0, 50, (2, 8))
+    said = trainee.speaks_for(model.bert(input_ids=ids, output_hidden_states=True).hidden_states[-2]).detach()
+    known = torch.zeros(2, said.shape[-1])
+    known[0, :7] = 1
+    truth = said + known[:, None] * 0.5 + (1 - known[:, None]) * 9.0
+    torch.testing.assert_close(trainee(ids, evidence=(truth, known)).evidence, torch.tensor(0.25))
 
 
 def test_every_parameter_has_one_group_and_lower_layers_smaller_steps(model):

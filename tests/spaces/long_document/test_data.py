@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from spaces.long_document.data import (
+    GENRES,
     LABELS,
+    PROVINCES,
+    TASKS,
+    columns,
     label_of,
     main,
     read_pack,
@@ -62,3 +66,7 @@ def test_pack_there_and_back(data, capsys):
     (law,) = [d for d in pack.documents if d.label == 0]
     assert law.tokens[:5].tolist() == [4, 8, 9, 6, 4] and law.group == ""
     assert {d.group for d in pack.of("books")} and not pack.of("train", task="province")[0].group
+
+
+def test_the_columns_of_the_tasks_are_all_labels_in_their_order():
+    assert [LABELS[columns(task)] for task in TASKS] == [PROVINCES, GENRES]

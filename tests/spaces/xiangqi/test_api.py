@@ -11,6 +11,7 @@ from spaces.xiangqi import api
 from spaces.xiangqi.board import parse_iccs
 from spaces.xiangqi.model import SightedConfig, SightedModel
 from spaces.xiangqi.rules import Position
+from spaces.xiangqi.styles import STYLES
 from spaces.xiangqi.tasks import SIGHTED_SIZES, FaithfulTask, save
 
 
@@ -41,6 +42,13 @@ def test_the_promised_interface(level):
     position.push(parse_iccs(answer["move"]))
     assert answer["fen"] == position.fen() and json.loads(json.dumps(answer)) == answer
     assert 0 < answer["illegal_mass"] <= 1
+
+
+def test_a_level_plays_as_whoever_plays_best_and_as_another_if_asked():
+    model = api.weights("sighted")
+    assert api.player("sighted", model).sight.style == STYLES.index("winner")
+    assert api.player("sighted_value", model).sight.style == STYLES.index("engine")
+    assert api.player("sighted", model, STYLES.index("human")).sight.style == STYLES.index("human")
 
 
 def test_a_list_of_words_and_a_fen_with_black_to_move():

@@ -76,3 +76,11 @@ def test_a_glance_reads_each_leaf_as_a_first_ply(model):
         assert view.wdl == pytest.approx(alone.look(position, ENGINE).wdl, abs=1e-5)
         assert list(view.policy) == position.legal_moves()
     assert sight.glance([]) == []
+
+
+def test_a_sight_imitates_whom_it_was_made_for(model):
+    position = _game(7)
+    for style in (HUMAN, ENGINE):
+        given, asked = Sight(model, style).look(position).policy, Sight(model).look(position, style).policy
+        assert given == pytest.approx(asked, rel=1e-4)
+    assert Sight(model, HUMAN).look(position).policy != pytest.approx(given, rel=1e-4)
