@@ -14,7 +14,7 @@ from torch import Tensor
 
 from spaces.long_document.data import Document
 
-BOS, EOS, MASK = 0, 2, 25604
+BOS, EOS, MASK = 0, 2, 4  # phrases.SPECIAL
 WINDOWS = (512, 1024, 2048, 4096)
 # Four lengths an octave: few shapes, for kernels and allocators plan anew for each.
 WHOLE = (*(octave * part for octave in (64, 128, 256, 512, 1024, 2048) for part in (4, 5, 6, 7)), 16384)
@@ -35,9 +35,9 @@ class Mix:
 MLM_MIX = Mix(windows=(0.55, 0.2, 0.15, 0.1), whole=0.0)
 TASK_MIX = Mix(windows=(0.18, 0.22, 0.2, 0.12), whole=0.28, tokens=49152, laws=0.6)
 # For CPUs, where attention's share is larger: short windows while the words are learnt, then half whole texts.
-EVIDENCE_MIX = Mix(windows=(1.0, 0.0, 0.0, 0.0), whole=0.0, tokens=8192, laws=0.65)
-WINDOW_MIX = Mix(windows=(0.75, 0.15, 0.1, 0.0), whole=0.0, tokens=8192, longest=4096, laws=0.65)
-WHOLE_MIX = Mix(windows=(0.35, 0.1, 0.1, 0.0), whole=0.45, tokens=12288, longest=6144, laws=0.65)
+EVIDENCE_MIX = Mix(windows=(0.6, 0.25, 0.15, 0.0), whole=0.0, tokens=8192, laws=0.65)
+WINDOW_MIX = Mix(windows=(0.5, 0.3, 0.2, 0.0), whole=0.0, tokens=8192, longest=4096, laws=0.65)
+WHOLE_MIX = Mix(windows=(0.3, 0.1, 0.1, 0.0), whole=0.5, tokens=12288, longest=6144, laws=0.65)
 
 
 def whole_length(document: Document, longest: int) -> int:
@@ -116,7 +116,7 @@ def hide(ids: Tensor, rate: float, vocabulary: int, generator: torch.Generator) 
     places = ordinary[order]
     truth = flat[places]
     dice = torch.rand(len(places), generator=generator)
-    other = torch.randint(4, vocabulary, places.shape, generator=generator)
+    other = torch.randint(5, vocabulary, places.shape, generator=generator)
     damaged = flat.clone()
     damaged[places] = torch.where(dice < 0.8, MASK, torch.where(dice < 0.9, other, truth))
     return damaged.view_as(ids), places, truth

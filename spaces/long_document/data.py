@@ -1,8 +1,9 @@
 """Two tasks that profit from reading on: the province of a regulation, the genre of a classical chapter.
 
 `python -m spaces.long_document.data --pack .carry/long` turns longdoc_laws, longdoc_classical and e5_small_zh
-(data folder: --data, ../shared/data) into a folder of at most 52 MiB that trains anywhere: tokens as uint16,
-labels, the validation split (ours, by hash: laws, whole books, chapters of known books) and the Q4_0 encoder.
+(data folder: --data, ../shared/data) into a folder of at most 52 MiB that trains anywhere: a vocabulary of the training
+texts' phrases, tokens as uint16, labels, the validation split (ours, by hash: laws, whole books, chapters of known
+books) and the Q4_0 encoder.
 
 Try first: `read_pack(".carry/long").documents[0]`.
 """
@@ -23,10 +24,12 @@ import numpy as np
 
 from shared.experiment import InputError
 from shared.jsonl import read_rows
-from spaces.long_document.e5 import build_tokenizer, load_pieces
+from spaces.long_document.e5 import build_tokenizer, load_pieces, save_pieces
+from spaces.long_document.phrases import Pieces, learn_phrases
 
 DATA = Path("../shared/data")
 LIMIT_MIB = 52
+PHRASES = 36_000  # with 384 numbers each, in bf16, 28 MB
 PROVINCES = ("北京", "上海", "重庆", "广东", "山东", "河南", "浙江")
 GENRES = (
     "史书", "白话小说", "经子儒学", "志怪笔记", "医药养生", "类书政书",
@@ -95,9 +98,9 @@ def split_of(row: dict, task: str) -> str:
     return "chapters" if share(row["text"]) < 0.05 else "train"
 
 
-def tokenise(rows: list[dict], folder: Path) -> Iterator[Document]:
+def tokenise(rows: list[dict], pieces: Pieces) -> Iterator[Document]:
     """Documents from rows, in batches of 64 for the tokenizer's own threads."""
-    backend = build_tokenizer(load_pieces(folder)).backend_tokenizer
+    backend = build_tokenizer(pieces).backend_tokenizer
     for start in range(0, len(rows), 64):
         batch = rows[start : start + 64]
         encodings = backend.encode_batch_fast([row["text"] for row in batch], add_special_tokens=False)
@@ -107,16 +110,24 @@ def tokenise(rows: list[dict], folder: Path) -> Iterator[Document]:
             yield Document(ids, task, label_of(row, task), split_of(row, task), row.get("book", ""))
 
 
-def write_pack(data: Path, out: Path, rows_each: int | None = None) -> dict:
-    """Tokenise both sets, save them with the encoder's files; returns counts and sizes."""
+def training_texts(rows: list[dict]) -> Iterator[str]:
+    """What may be learnt from: no text of a validation split."""
+    return (row["text"] for row in rows if split_of(row, task_of(row)) in SPLITS[:2])
+
+
+def write_pack(data: Path, out: Path, rows_each: int | None = None, phrases: int = PHRASES) -> dict:
+    """Learn `phrases` pieces, tokenise both sets, save them with the encoder's files; returns counts and sizes."""
     rows = []
     for name in ("longdoc_laws", "longdoc_classical"):
         every = [r for r in read_rows(data / name / "docs.jsonl.xz", "text") if r.get("split") != "lm_only"]
         rows += sorted(every, key=lambda r: share("sample " + r["text"]))[:rows_each]
-    documents = list(tokenise(rows, data / "e5_small_zh"))
+    known = load_pieces(data / "e5_small_zh")
+    pieces = learn_phrases(training_texts(rows), phrases, known)
+    documents = list(tokenise(rows, pieces))
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("weights_q4.npz", "pieces.tsv"):
-        shutil.copyfile(data / "e5_small_zh" / name, out / name)
+    shutil.copyfile(data / "e5_small_zh" / "weights_q4.npz", out / "weights_q4.npz")
+    shutil.copyfile(data / "e5_small_zh" / "pieces.tsv", out / "e5_pieces.tsv")
+    save_pieces(pieces, out / "pieces.tsv")
     save_documents(documents, out)
     size = sum(f.stat().st_size for f in out.iterdir()) / 2**20
     if size > LIMIT_MIB:
@@ -150,8 +161,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--pack", type=Path, required=True, help="the folder to write (ignored by git)")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the two sets and of e5_small_zh")
     parser.add_argument("--rows", type=int, help="only so many documents of each set, by hash")
+    parser.add_argument("--phrases", type=int, default=PHRASES, help="pieces to learn from the training texts")
     arguments = parser.parse_args(argv)
-    print(json.dumps(write_pack(arguments.data, arguments.pack, arguments.rows), ensure_ascii=False))
+    print(json.dumps(write_pack(arguments.data, arguments.pack, arguments.rows, arguments.phrases), ensure_ascii=False))
 
 
 if __name__ == "__main__":

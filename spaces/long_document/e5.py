@@ -89,11 +89,16 @@ def load_e5(folder: Path = DATA) -> BertModel:
     return model.eval()
 
 
-def load_pieces(folder: Path = DATA) -> list[tuple[str, float]]:
+def load_pieces(folder: Path = DATA, name: str = "pieces.tsv") -> list[tuple[str, float]]:
     """(piece, log score) in the order of their ids."""
-    lines = (Path(folder) / "pieces.tsv").read_text(encoding="utf-8").split("\n")
+    lines = (Path(folder) / name).read_text(encoding="utf-8").split("\n")
     pairs = [line.rsplit("\t", 1) for line in lines if line]
     return [(piece, float(score)) for piece, score in pairs]
+
+
+def save_pieces(pieces: list[tuple[str, float]], path: Path) -> None:
+    """What load_pieces reads."""
+    path.write_text("".join(f"{piece}\t{score}\n" for piece, score in pieces), encoding="utf-8")
 
 
 def build_tokenizer(pieces: list[tuple[str, float]], model_max_length: int = 512) -> PreTrainedTokenizerFast:

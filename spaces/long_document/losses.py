@@ -1,8 +1,8 @@
 """What the reader learns from, in one pass: the label of the text, the words hidden in it, what each word speaks for.
 
-Hidden words and the evidence of each word (lexicon.py) come from the encoder's layers, the label from the first
-token of the pooling layer above them (classifier.py). Labels share one softmax; label smoothing stays among the
-labels of the text's own task.
+Hidden words and the evidence of each token (lexicon.py) come from the encoder's layers, the label from the first
+token of the pooling layer above them (classifier.py). One linear map says what a token speaks for and what the whole
+does. Labels share one softmax; label smoothing stays among the labels of the text's own task.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Losses(NamedTuple):
 
 
 class Trainee(nn.Module):
-    """The classifier with a head for words and one for evidence, which are thrown away after training."""
+    """The classifier with a head for words, which is thrown away after training."""
 
     def __init__(self, classifier: BertForSequenceClassification):
         super().__init__()
@@ -47,7 +47,6 @@ class Trainee(nn.Module):
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
         nn.init.eye_(self.transform.weight)
         nn.init.zeros_(self.transform.bias)
-        self.speaks_for = nn.Linear(config.hidden_size, config.num_labels)
 
     def forward(
         self,
@@ -68,7 +67,8 @@ class Trainee(nn.Module):
             label = F.cross_entropy(logits.float(), targets)
         if evidence is not None:
             truth, has = evidence
-            wrong = (self.speaks_for(output.hidden_states[-2]).float() - truth).square().mean(1)  # (B, labels)
+            said = self.classifier.classifier(output.hidden_states[-2])
+            wrong = (said.float() - truth).square().mean(1)  # (B, labels)
             spoken = (wrong * has).sum() / has.sum()
         return Losses(label, word, spoken)
 

@@ -11,10 +11,10 @@
 3. The mean of both rounds' weights ("soup"). The best of the three on the validation splits is kept; log.jsonl
    holds all of them.
 
---cores is the recipe for CPU cores and some hours: the encoder's lower six layers and the pooling layer, bf16. It
-learns first what each word speaks for (lexicon.py: a target at every token, where a label is one a window), then
-the label too, on windows of 512 tokens mostly (a token costs a third of one in a whole text), whole texts at the
-end. --attention performer --from DIR lets trained weights recover from other attention; published to
+--cores is the recipe for CPU cores and some hours: the encoder's lower four layers and the pooling layer, bf16. It
+learns first what each token speaks for (lexicon.py: a target at every token, where a label is one a window; the
+embeddings begin with it), then the label too, on windows mostly (a token costs a third of one in a whole text),
+whole texts at the end. --attention performer --from DIR lets trained weights recover from other attention; published to
 weights_performer, the tab reads with it beside the damaged one.
 
 Resumable: the same command goes on from --state (every --save-every seconds); --from DIR starts from a
@@ -39,13 +39,14 @@ from transformers import BertForSequenceClassification, BertModel
 
 from shared.accelerator import autocast_dtype, clock, keep_memory
 from shared.attention import register
-from spaces.long_document.batches import EVIDENCE_MIX, MLM_MIX, TASK_MIX, WHOLE_MIX, WINDOW_MIX
-from spaces.long_document.classifier import build_classifier
+from spaces.long_document.batches import EVIDENCE_MIX, MLM_MIX, TASK_MIX, WHOLE_MIX, WINDOW_MIX, Sampler
+from spaces.long_document.classifier import build_classifier, centre
 from spaces.long_document.data import Document, Pack, read_pack
-from spaces.long_document.e5 import e5_config, load_e5
+from spaces.long_document.e5 import e5_config, load_e5, load_pieces
 from spaces.long_document.kernels import fastest_kernels
-from spaces.long_document.lexicon import Lexicon, lexicons
+from spaces.long_document.lexicon import Lexicon, inscribe, lexicons
 from spaces.long_document.parts import publish, save_parts
+from spaces.long_document.phrases import reworded
 from spaces.long_document.positions import extend_positions
 from spaces.long_document.trainer import Stage, Trainer
 from spaces.long_document.validate import score, validate
@@ -56,11 +57,12 @@ VARIANTS = (
     Stage("second", "first", 0.37, 1.5e-4, TASK_MIX, layer_decay=0.95, hidden=0.25, words=0.1, smoothing=0.1),
 )
 CORES = (
-    Stage("evidence", "e5", 0.3, 6e-4, EVIDENCE_MIX, labels=0.0, evidence=1.0, average=0.99),
-    Stage("first", "evidence", 0.35, 1.5e-4, WINDOW_MIX, layer_decay=0.9, evidence=0.2, average=0.99),
-    Stage("second", "first", 0.35, 0.8e-4, WHOLE_MIX, layer_decay=0.9, evidence=0.1, smoothing=0.1, average=0.99),
+    Stage("evidence", "e5", 0.45, 6e-4, EVIDENCE_MIX, labels=0.0, evidence=1.0, average=0.99),
+    Stage("first", "evidence", 0.2, 1.5e-4, WINDOW_MIX, layer_decay=0.9, evidence=0.3, average=0.99, centre=True),
+    Stage("second", "first", 0.35, 1e-4, WHOLE_MIX, layer_decay=0.9, evidence=0.2, smoothing=0.1, average=0.99),
 )
-CORES_LAYERS = 6  # of the encoder
+CORES_LAYERS = 4  # of the encoder
+INSCRIBED = 1.0  # the norm of what embeddings are told, as a share of their own
 
 
 class Run:
@@ -104,8 +106,8 @@ class Run:
 
     @cached_property
     def lexicons(self) -> dict[str, Lexicon]:
-        """What words speak for: three quarters of a minute of a core, once for all stages."""
-        return lexicons(self.pack.of("train"))
+        """What tokens speak for: a minute of a core, once for all stages."""
+        return lexicons(self.pack.of("train"), len(load_pieces(self.pack.folder)))
 
     def budget(self, stages: list[Stage]) -> float:
         """Seconds for the first of the stages left, when time is kept to validate them and the soup."""
@@ -120,8 +122,12 @@ class Run:
         torch.manual_seed(self.arguments.seed)
         if self.arguments.tiny:
             return build_classifier(BertModel(e5_config(layers=2), add_pooling_layer=False))
-        encoder = load_e5(self.arguments.packed)
-        return build_classifier(lower_layers(encoder, CORES_LAYERS) if self.arguments.cores else encoder)
+        folder = self.pack.folder
+        encoder = reworded(load_e5(folder), load_pieces(folder, "e5_pieces.tsv"), load_pieces(folder))
+        if self.arguments.cores:
+            encoder = lower_layers(encoder, CORES_LAYERS)
+            inscribe(encoder, self.lexicons, INSCRIBED)
+        return build_classifier(encoder)
 
     def load(self, name: str) -> BertForSequenceClassification:
         """What a finished stage left, or what the run begins with."""
@@ -134,6 +140,9 @@ class Run:
         classifier = extend_positions(self.load(stage.start))
         arguments = self.arguments
         known = self.lexicons if stage.evidence else None
+        if stage.centre:
+            ids, *_ = Sampler(self.pack.of("train"), replace(stage.mix, tokens=32768)).next()
+            centre(classifier, ids)
         trainer = Trainer(self.accelerator, stage, classifier, self.state, arguments.seed, arguments.attention, known)
         budget = self.budget([stage, *later])
         if self.progress["stage"] == stage.name:

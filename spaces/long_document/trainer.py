@@ -36,7 +36,8 @@ class Stage:
     hidden: float = 0.15  # of the words of every text
     words: float = 0.0  # weight of the hidden words' loss
     labels: float = 1.0
-    evidence: float = 0.0  # weight of the loss of what each word speaks for
+    evidence: float = 0.0  # weight of the loss of what each token speaks for
+    centre: bool = False  # the pooling layer first: the stage begins from one without labels
     smoothing: float = 0.05
     weight_decay: float = 0.02
     average: float = 0.995  # of the weights, a step; 0 keeps the last ones

@@ -370,7 +370,10 @@ def test_a_missing_model_keeps_conversation_and_question(visit, model):
     page = conversation(visit, model)
     ask(page, "你好", 1)
     page.locator("#chat-talk-knobs").get_by_text("Model and sampling").click()
-    page.locator("#chat-first textarea, #chat-first input").fill("/no/such/folder")
+    model_knob = page.locator("#chat-first textarea, #chat-first input")
+    model_knob.fill("/no/such/folder")
+    model_knob.press("Enter")
+    page.wait_for_timeout(300)  # gradio takes a name that is not on the list a moment after the field is left
     page.locator(".ch-talk .composer textarea").fill("还在吗")
     page.locator(".ch-talk .composer textarea").press("Enter")
     page.locator("[data-testid=toast-body]", has_text="there is no folder").wait_for()

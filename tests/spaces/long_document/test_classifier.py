@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertModel
 
-from spaces.long_document.classifier import build_classifier
+from spaces.long_document.classifier import build_classifier, centre
 from spaces.long_document.data import GENRES, LABELS, PROVINCES
 from spaces.long_document.losses import Trainee, parameter_groups, smoothed_targets
 from spaces.long_document.parts import SHARD, load_parts, publish, save_parts
@@ -58,11 +58,21 @@ def test_losses_are_asked_for(model):
 
 def test_evidence_counts_where_it_is_known(model):
     trainee, ids = Trainee(model).eval(), torch.randint(0, 50, (2, 8))
-    said = trainee.speaks_for(model.bert(input_ids=ids, output_hidden_states=True).hidden_states[-2]).detach()
+    said = model.classifier(model.bert(input_ids=ids, output_hidden_states=True).hidden_states[-2]).detach()
     known = torch.zeros(2, said.shape[-1])
     known[0, :7] = 1
     truth = said + known[:, None] * 0.5 + (1 - known[:, None]) * 9.0
     torch.testing.assert_close(trainee(ids, evidence=(truth, known)).evidence, torch.tensor(0.25))
+
+
+@torch.no_grad()
+def test_centred_values_lack_what_all_tokens_have_in_common(model):
+    model.eval()
+    ids = torch.randint(0, 50, (4, 8))
+    centre(model, ids, gain=3.0)
+    hidden = model.bert(input_ids=ids, output_hidden_states=True).hidden_states[-2]
+    values = model.bert.encoder.layer[-1].attention.self.value(hidden)
+    torch.testing.assert_close(values, 3 * (hidden - hidden.mean((0, 1))), atol=1e-4, rtol=1e-4)
 
 
 def test_every_parameter_has_one_group_and_lower_layers_smaller_steps(model):

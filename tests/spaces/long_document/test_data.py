@@ -18,7 +18,9 @@ from spaces.long_document.data import (
     share,
     split_of,
     task_of,
+    training_texts,
 )
+from spaces.long_document.e5 import build_tokenizer, load_pieces
 
 LAWS = [
     {"label_type": "x", "province": p, "text": f"第{i}条 a" * 9} for i, p in enumerate(["北京", None, "浙江", "海南"])
@@ -57,6 +59,13 @@ def test_held_out_books_are_whole_and_shares_are_even():
     assert abs(np.mean([share(str(i)) for i in range(4000)]) - 0.5) < 0.02
 
 
+def test_no_phrase_is_learnt_from_a_held_out_text():
+    rows = [*LAWS, *BOOKS]
+    held = [row["text"] for row in rows if split_of(row, task_of(row)) in ("laws", "chapters", "books")]
+    learnt = list(training_texts(rows))
+    assert held and not set(held) & set(learnt) and len(held) + len(learnt) == len(rows)
+
+
 def test_pack_there_and_back(data, capsys):
     main(["--pack", str(data / "pack"), "--data", str(data)])
     report = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -64,7 +73,9 @@ def test_pack_there_and_back(data, capsys):
     assert len(pack.documents) == len(LAWS) + len(BOOKS) == sum(report["documents"].values())
     assert sum(len(d.tokens) for d in pack.documents) == report["tokens"]
     (law,) = [d for d in pack.documents if d.label == 0]
-    assert law.tokens[:5].tolist() == [4, 8, 9, 6, 4] and law.group == ""
+    read = build_tokenizer(load_pieces(data / "pack")).decode(law.tokens.tolist())
+    assert read == LAWS[0]["text"] and law.group == ""
+    assert load_pieces(data / "pack", "e5_pieces.tsv") == load_pieces(data / "e5_small_zh")
     assert {d.group for d in pack.of("books")} and not pack.of("train", task="province")[0].group
 
 
