@@ -46,6 +46,8 @@ class View:
     """The tabs inside the tab, if the view is one of them."""
     redraw: tuple[Callable, list, Any] | None = None
     """(function, inputs, outputs) to run once a link has set the knobs."""
+    copy: str = ""
+    """JavaScript that copies a link to the knobs' present values, which it gets in their order."""
     keep: str = ""
     """JavaScript that puts the knobs' present values into the address, so that a reload brings them back."""
 
@@ -62,8 +64,8 @@ class Page:
         name = f"link-{self.slug}-{view}"
         return gr.Button(tr("复制链接", "Copy link"), size="sm", elem_id=name, elem_classes="kx-link", scale=0)
 
-    def view(self, name: str, settings: type, knobs: dict, button: gr.Button, **options: Any) -> View:
-        """Register a view, whose options are View's further fields, and let its button copy a link to it."""
+    def view(self, name: str, settings: type, knobs: dict, button: gr.Button | None, **options: Any) -> View:
+        """Register a view, whose options are View's further fields, and let its button, if any, copy a link to it."""
         missing = {f.name for f in fields(settings)} - set(knobs)
         if missing:
             raise ValueError(f"view {self.slug}/{name} has no knob for {sorted(missing)}")
@@ -73,8 +75,9 @@ class Page:
         defaults = [None, *(knob_value(getattr(settings(), n)) for n in knobs)]
         arguments = json.dumps([self.slug, ["view", *knobs], defaults])
         call = f"(...{arguments}, [{json.dumps(name)}, ...values])"
-        button.click(None, list(knobs.values()), None, js=f"(...values) => kx.copyLink{call}")
-        view.keep = f"(...values) => kx.keepLink{call}"
+        view.copy, view.keep = f"(...values) => kx.copyLink{call}", f"(...values) => kx.keepLink{call}"
+        if button:
+            button.click(None, list(knobs.values()), None, js=view.copy)
         return view
 
 
@@ -141,7 +144,7 @@ def status(value: str = "", **options: Any) -> gr.HTML:
 def show_live(run: LiveRun, picture: Callable[[Any], Any]) -> Iterator:
     """Go on with a run and show it slice by slice, until it is paused or done."""
     if not run.started:
-        raise InputError("continue", "请先按“开始”。", "press start first.")
+        raise InputError("continue", "还没有开始过：请先开始。", "nothing has begun yet: start it first.")
     if run.done:
         raise InputError("steps", *run.over)
     run.pause()  # whoever runs it ends at the next slice: this start takes over

@@ -89,11 +89,17 @@
     });
     g.fillStyle = colour("ink");
     g.textAlign = "center"; g.textBaseline = "bottom";
-    g.fillText(kx.pick(spec.x.label || ""), (s.box.x0 + s.box.x1) / 2, s.box.y1 + MARGIN.bottom - 2);
-    g.save();
-    g.translate(9, (s.box.y0 + s.box.y1) / 2); g.rotate(-Math.PI / 2);
-    g.textBaseline = "middle"; g.fillText(kx.pick(spec.y.label || ""), 0, 0);
-    g.restore();
+    const along = (text, x, y, angle, room) => { // smaller where it would not fit
+      const fit = Math.min(1, room / (g.measureText(text).width || 1));
+      g.save();
+      g.translate(x, y); g.rotate(angle); g.scale(fit, fit);
+      g.fillText(text, 0, 0);
+      g.restore();
+    };
+    const middle = (s.box.y0 + s.box.y1) / 2, height = s.box.y1 + MARGIN.bottom;
+    along(kx.pick(spec.x.label || ""), (s.box.x0 + s.box.x1) / 2, s.box.y1 + MARGIN.bottom - 2, 0, s.box.x1 - s.box.x0 + 2 * MARGIN.right);
+    g.textBaseline = "middle";
+    along(kx.pick(spec.y.label || ""), 9, middle, -Math.PI / 2, 2 * Math.min(middle, height - middle) - 4);
   };
 
   // ---- layers

@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # building the page loads no models
 WORTH = (0, 1000, 2, 2, 4, 9, 4.5, 1)
 """Customary worth of K A B N R C P, after 0 for none; a soldier counts 2 across the river."""
 POLICY_WEIGHT = 0.05
+PLAUSIBLE = 0.1
+"""Of the favourite's probability: what is less likely is played only where it wins or all else loses."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ def _willing(position: Position, move: int, ahead: bool) -> float:
 class SightedValue:
     """Every legal move is made: mate, being mated and repetition are exact, the rest is the model's value.
 
-    The score of a move is the value of what it leads to, plus a little of its log-probability.
+    The score of a move is the value of what it leads to, plus a little of its log-probability; moves that the policy
+    hardly considers come after all others, for a value read after one move errs most where games seldom go.
     """
 
     name = "sighted_value"
@@ -174,8 +177,9 @@ class SightedValue:
 
     def analyse(self, position: Position) -> Analysis:
         view = self.sight.look(position)
-        values = self.values(position, list(view.policy))
-        score = {m: value + POLICY_WEIGHT * math.log(view.policy[m] + 1e-9) * (abs(value) < 1)
+        values, least = self.values(position, list(view.policy)), PLAUSIBLE * max(view.policy.values())
+        score = {m: value if abs(value) == 1 else
+                 value + POLICY_WEIGHT * math.log(view.policy[m] + 1e-9) - (view.policy[m] < least)
                  for m, value in values.items()}
         return Analysis(view.policy, view.illegal_mass, score, value=max(values.values()))
 

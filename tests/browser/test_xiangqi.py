@@ -130,6 +130,10 @@ def test_a_reload_keeps_the_game_and_a_link_opens_another(visit):
     friend = open_table(visit, page.url[page.url.index("&") :])
     status(friend, "Black: H8+7")
     assert plies(friend, 2) == ["C2=5", "H8+7"]
+    press(page, "Redo")
+    status(page, "Red: H2+3")
+    page.click("#xiangqi-copy")
+    page.wait_for_url(re.compile("h9g7(%20|\\+)h0g2"))  # the table as it stands, not as it was copied before
 
 
 def test_games_come_in_and_a_bad_one_leaves_the_game(visit):
@@ -141,8 +145,10 @@ def test_games_come_in_and_a_bad_one_leaves_the_game(visit):
         text.fill(written)
         page.click("#xiangqi-read")
 
-    read('[Red "甲"]\n\n1. 炮二平五 马8进7 2. 马二进三 *')
+    read('[Red "甲"]\n[Result "0-1"]\n\n1. 炮二平五 马8进7 2. 马二进三 0-1')
     assert plies(page, 3) == ["C2=5", "H8+7", "H2+3"]
+    status(page, "The record says: black won")
+    assert page.locator(".xq-strip.w b").inner_text() == "Red · 甲"
     for bad, sentence in (
         ("1. 炮二平五 炮三平五", "move 2"),
         ("4k4/9/9/9/9/9/9/9/9/4K4 w", "must not face each other"),

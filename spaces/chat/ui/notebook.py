@@ -207,13 +207,12 @@ def build(canvas: Canvas, tabs: gr.Tabs) -> None:
     with gr.Row(elem_classes="kx-try"):
         copy = gr.Button(tr("复制链接", "Copy link"), size="sm", elem_classes="kx-link", elem_id="chat-copy")
     knobs["prompt"] = gr.Textbox(visible=False)
-    hidden = gr.Button(visible="hidden", elem_id="chat-copy-now")
     gr.Markdown(EXPLANATION)
 
     order = [knobs[f.name] for f in fields(Writing)]
     paper.act(act, [book, *order], [paper], **RUN)
     redraw = (guard(show), [book, knobs["prompt"]], [paper])
-    canvas.view("notebook", Writing, knobs, hidden, tabs=tabs, redraw=redraw)
+    linked = canvas.view("notebook", Writing, knobs, None, tabs=tabs, redraw=redraw)
     for key, button in chosen.items():
         wanted = ALL[key].settings
         drawn = [knobs[f.name] for f in fields(Writing) if f.name not in ("model", "prompt")]
@@ -221,9 +220,7 @@ def build(canvas: Canvas, tabs: gr.Tabs) -> None:
         button.click(lambda v=values: v, None, drawn, **QUIET).then(
             put, [book, gr.State(wanted.prompt), *order], [paper], **RUN
         )
-    copy.click(guard(present), [book], [knobs["prompt"]], **QUIET).then(
-        None, None, None, js="() => document.getElementById('chat-copy-now').click()"
-    )
+    copy.click(guard(present), [book], [knobs["prompt"]], **QUIET).success(None, order, None, js=linked.copy)
 
 
 def present(book: Notebook) -> str:

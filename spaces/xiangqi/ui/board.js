@@ -144,6 +144,7 @@ window.kx.xiangqi ??= (() => {
     };
     const arrows = () => {
       layers.arrows.replaceChildren();
+      const written = []; // where labels lie
       for (const { move, weight, label, color } of [...scene.arrows].reverse()) {
         const [x0, y0] = spot(square(move.slice(0, 2))), [x1, y1] = spot(square(move.slice(2)));
         const long = Math.hypot(x1 - x0, y1 - y0), ux = (x1 - x0) / long, uy = (y1 - y0) / long, w = .6 + 1.1 * weight, head = w + 1.3;
@@ -151,9 +152,15 @@ window.kx.xiangqi ??= (() => {
         const group = make("g", { class: "arrow", style: `--arrow: var(--kx-${/^[a-z]+$/.test(color) ? color : "ink"}); opacity: ${.5 + .45 * weight}` }, layers.arrows);
         make("path", { d: `M${xs} ${ys}L${xe} ${ye}`, "stroke-width": w }, group);
         make("path", { d: `M${xe - uy * head} ${ye + ux * head}L${x1 - ux * .6} ${y1 - uy * .6}L${xe + uy * head} ${ye - ux * head}Z`, class: "head" }, group);
-        const short = long < 12, back = short ? 5 : 7.4; // the label lies at the arrow's head; at a short one's side
-        const x = x1 - ux * back + (short ? 4 * Math.abs(uy) : 0), y = y1 - uy * back + 1 - (short ? 3 * Math.abs(ux) : 0);
-        if (label) make("text", { x, y }, group).textContent = kx.pick(label);
+        if (!label) continue;
+        const short = long < 12; // the label lies at the arrow's head, or further back where another does; at a short one's side
+        const place = (back) => [x1 - ux * back + (short ? 4 * Math.abs(uy) : 0), y1 - uy * back + 1 - (short ? 3 * Math.abs(ux) : 0)];
+        const free = (back) => written.every(([x, y]) => Math.abs(x - place(back)[0]) > 6.5 || Math.abs(y - place(back)[1]) > 3.2);
+        let back = short ? 5 : 7.4;
+        while (!free(back) && back + 3.5 < long) back += 3.5;
+        const [x, y] = place(back);
+        written.push([x, y]);
+        make("text", { x, y }, group).textContent = kx.pick(label);
       }
     };
     const strips = () => {

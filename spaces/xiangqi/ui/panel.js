@@ -53,7 +53,7 @@ window.kx.xiangqiPanel ??= (() => {
     const begin = node("div", "begin", "", root);
     node("span", "", tr("开新局", "New game"), begin);
     for (const [who, label] of [["red", tr("我执红", "I am red")], ["black", tr("我执黑", "I am black")], ["both", tr("双方都是我", "Both by me")], ["none", tr("看模型对弈", "Watch models")]]) {
-      const made = node("button", who === "red" ? "first" : "", label, begin);
+      const made = node("button", "", label, begin);
       made.type = "button"; made.dataset.who = who;
       made.addEventListener("click", () => {
         ask({ do: "new", who, gift: gift.value });

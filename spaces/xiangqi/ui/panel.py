@@ -24,6 +24,9 @@ GIFTS = {
 }
 HANDICAPS = {handicap_fen(side, key): f"{SIDES[side]}:{key}" for side in (RED, BLACK) for key in GIFTS}
 """First position: the handicap as a new game is asked for it."""
+LONGEST_NAME = 24
+RECORDED = {"1-0": ("棋谱记：红胜。", "The record says: red won."), "0-1": ("棋谱记：黑胜。", "The record says: black won."),
+            "1/2-1/2": ("棋谱记：和棋。", "The record says: a draw.")}
 
 
 def panel(value: str, **options) -> gr.HTML:
@@ -38,7 +41,10 @@ def names(table: Table) -> dict[str, str]:
 
 
 def _name(table: Table, side: int) -> str:
+    """Who sits there; of a game that was read in, whom its record names."""
     (zh, en), (who_zh, who_en) = COLOURS[side], NAMES[table.seats[side]]
+    if table.seats[side] == ME and (noted := table.game.tags.get(("Red", "Black")[side], "?")).strip("? "):
+        who_zh = who_en = noted[:LONGEST_NAME]
     return tr(f"{zh} · {who_zh}", f"{en} · {who_en}")
 
 
@@ -54,9 +60,14 @@ def status(table: Table) -> str:
         won_zh, won_en = ("和棋", "A draw") if end.winner is None else (
             f"{COLOURS[end.winner][0]}胜", f"{COLOURS[end.winner][1]} wins")
         return tr(f"{played_zh}{won_zh}：{end.zh}。", f"{played_en}{won_en}: {end.en}.")
+    if table.arrows:
+        return tr("朱红箭头是它会走的一着，青色的是它也想到的；百分数是模型给的概率。",
+                  "Cinnabar: the move it would play; teal: what else it considers. Per cent: the model’s probability.")
     check_zh, check_en = ("将军！", "Check! ") if game.position.in_check() else ("", "")
     who = table.seats[game.turn]
-    if who == ME and not game.at:
+    if game.at == game.ends and game.result in RECORDED:
+        after_zh, after_en = RECORDED[game.result]
+    elif who == ME and not game.at:
         after_zh, after_en = (f"{zh}先走：点一枚棋子，再点亮起的落点，或直接拖动。",
                               f"{en} to move: click a piece, then a lit point, or drag it.")
     elif who == ME:
@@ -71,7 +82,7 @@ def status(table: Table) -> str:
 def shelved(one: dict) -> str:
     """An earlier game in a few words: who played, how far."""
     (red_zh, red_en), (black_zh, black_en) = (NAMES.get(name, NAMES[ME]) for name in one["seats"])
-    plies = len(one["game"]["moves"])
+    plies = one["plies"]
     return tr(f"{red_zh} – {black_zh}，{plies} 着", f"{red_en} – {black_en}, {plies} moves")
 
 

@@ -135,14 +135,13 @@ def _link(page: Page, tabs: gr.Tabs, table: gr.State, kept: gr.BrowserState, out
     """Copy link: the table as it stands goes into hidden knobs, from which the page makes the link."""
     knobs = {name: gr.Textbox("me" if name == "red" else "", visible=False) for name in Opening.__dataclass_fields__}
     copy = gr.Button(tr("复制链接", "Copy link"), size="sm", elem_classes="kx-link", elem_id="xiangqi-copy", scale=0)
-    hidden = gr.Button(visible="hidden", elem_id="xiangqi-copy-now")
     order = list(knobs.values())
-    page.view("play", Opening, knobs, hidden, tabs=tabs, redraw=(guard(follow_link), [table, kept, *order], outputs))
+    linked = (guard(follow_link), [table, kept, *order], outputs)
+    shown = page.view("play", Opening, knobs, None, tabs=tabs, redraw=linked)
 
     def present(table: Table, kept: Any) -> list[str]:
         table.recall(kept)
         opening = table.opening()
         return [opening.red, opening.black, opening.fen, opening.moves]
 
-    copy.click(guard(present), [table, kept], order, **QUIET).then(
-        None, None, None, js="() => document.getElementById('xiangqi-copy-now').click()")
+    copy.click(guard(present), [table, kept], order, **QUIET).success(None, order, None, js=shown.copy)

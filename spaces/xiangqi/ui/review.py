@@ -121,8 +121,8 @@ def button(review: Review, index: int) -> dict:
     if index >= len(dear):
         return gr.update(visible=False)
     zh, en = _name(review, dear[index])
-    cost = f"−{dear[index].cost:.0f} %"
-    return gr.update(value=tr(f"{zh}（{cost}）", f"{en} ({cost})"), visible=True)
+    cost = f"−{dear[index].cost:.0f}"
+    return gr.update(value=tr(f"{zh}（{cost} 个百分点）", f"{en} ({cost} points)"), visible=True)
 
 
 def summary(desk: Desk) -> str:
@@ -234,7 +234,6 @@ def build(page: Page, tabs: gr.Tabs, table: gr.State, kept: gr.BrowserState, out
                 take = gr.Button(tr("拿到棋盘上接着下", "Play on from here"), size="sm", elem_id="review-take")
                 copy = gr.Button(tr("复制链接", "Copy link"), size="sm", elem_classes="kx-link", elem_id="review-copy",
                                  scale=0)
-                link = gr.Button(visible="hidden", elem_id="review-copy-now")
         with gr.Column(scale=6, min_width=320):
             seconds = gr.Radio([(tr(f"{s:g} 秒", f"{s:g} s"), s) for s in SECONDS], value=SECONDS[1],
                                label=tr("每个局面想多久", "Time for each position"), elem_id="review-seconds")
@@ -280,7 +279,7 @@ def build(page: Page, tabs: gr.Tabs, table: gr.State, kept: gr.BrowserState, out
         one.click(dearest(index), desk, drawn, **QUIET)
     take.click(answered(to_table), [table, kept, desk], outputs, **QUIET).success(
         lambda: gr.Tabs(selected="play"), None, tabs, **QUIET)
-    copy.click(guard(present), [table, kept], [*game.values()], **QUIET).then(
-        None, None, None, js="() => document.getElementById('review-copy-now').click()")
-    page.view("review", Asked, {"seconds": seconds, **game}, link, tabs=tabs,
-              redraw=(guard(follow), [table, kept, *game.values()], outputs))
+    linked = (guard(follow), [table, kept, *game.values()], outputs)
+    view = page.view("review", Asked, {"seconds": seconds, **game}, None, tabs=tabs, redraw=linked)
+    copy.click(guard(present), [table, kept], [*game.values()], **QUIET).success(
+        None, [*view.knobs.values()], None, js=view.copy)

@@ -248,7 +248,7 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, table: gr.State, kept: gr.Brow
                 link = page.link_button("studies")
             with gr.Row():
                 level = gr.Radio([(tr("全部", "all"), ALL), *LEVELS], value=ALL, label=tr("难度", "Difficulty"),
-                                 elem_id="studies-level")
+                                 elem_id="studies-level", scale=3)
                 hide = gr.Checkbox(False, label=tr("只看未解的", "unsolved only"), elem_id="studies-hide")
             chips = component(FOLDER, "studies.js", "studies.css", "${value}", "", first[2], elem_id="studies-list")
     with gr.Accordion(tr("这些残局从哪里来", "Where the studies come from"), open=False):

@@ -61,7 +61,7 @@ class Table:
         self.fresh, self.turn, self.busy, self.running = True, 0, "", False
         self.arrows: list[Arrow] = []
         self.shelf: list[dict] = []
-        """Games that another one replaced, the latest first: {"game": …, "seats": …}."""
+        """Games that another one replaced, the latest first: {"game": …, "seats": …, "plies": of its line}."""
 
     def __deepcopy__(self, memo) -> Table:
         return Table()  # gradio copies a State's first value for each session
@@ -176,7 +176,8 @@ class Table:
         """Keep the game on the table, if anything was played, so that another can begin."""
         if len(self.game.nodes) == 1:
             return
-        self.shelf = [{"game": self.game.to_json(), "seats": self.seats}, *self.shelf][:SHELF]
+        one = {"game": self.game.to_json(), "seats": self.seats, "plies": len(self.game.line())}
+        self.shelf = [one, *self.shelf][:SHELF]
         while len(self.shelf) > 1 and len(json.dumps(self.shelf)) > SHELF_CHARACTERS:
             self.shelf.pop()
 
@@ -323,10 +324,11 @@ VERBS = ("move", "undo", "redo", "travel", "first", "last", "resign", "new", "se
 
 def _stored(one: dict) -> dict:
     """A game of the shelf as the browser kept it, looked at more closely when it is fetched."""
-    plies, seats = one["game"]["moves"], [str(name)[:20] for name in one["seats"]]
-    if not isinstance(plies, list) or len(seats) != 2:
+    moves, seats = one["game"]["moves"], [str(name)[:20] for name in one["seats"]]
+    if not isinstance(moves, list) or len(seats) != 2:
         raise ValueError
-    return {"game": one["game"], "seats": seats}
+    plies = one.get("plies")
+    return {"game": one["game"], "seats": seats, "plies": plies if type(plies) is int else len(moves)}
 
 
 def _present(seats: list) -> list[str]:

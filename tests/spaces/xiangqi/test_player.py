@@ -136,3 +136,24 @@ def test_sighted_does_not_check_for_ever_nor_repeat_when_ahead():
     before = position.fen()
     assert iccs(Sighted(Fond("i1i2")).analyse(position).best) != "i1i2" and position.fen() == before
     assert iccs(Sighted(Fond("i1i3")).analyse(position).best) == "i1i3"
+
+
+class Leaning(Blank):
+    """Likes h2e2; thinks that whoever has answered anything but that stands badly, so that the rest looks better."""
+
+    def look(self, position, style=2, legal=None):
+        moves = position.legal_moves()
+        policy = dict.fromkeys(moves, 0.01) | {parse_iccs("h2e2"): 0.5, parse_iccs("b2e2"): 0.1}
+        return View(policy, (0.3, 0.4, 0.3))
+
+    def glance(self, leaves):
+        liked = [iccs(leaf.moves[0]) == "h2e2" for leaf, _ in leaves]
+        return [View(dict.fromkeys(legal, 1 / len(legal)), (0.4, 0.3, 0.3) if own else (0.3, 0.3, 0.4))
+                for own, (_, legal) in zip(liked, leaves, strict=True)]
+
+
+def test_value_does_not_choose_what_the_policy_hardly_considers():
+    analysis = SightedValue(Leaning()).analyse(Position())
+    assert iccs(analysis.best) == "b2e2"  # looks better than the favourite, and is a fifth as likely; the others are not
+    mate = SightedValue(Leaning()).analyse(Position(MATE))
+    assert mate.score[mate.best] == 1  # however unlikely

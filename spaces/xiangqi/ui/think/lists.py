@@ -19,6 +19,7 @@ from spaces.xiangqi.voices import MODELS, Saying
 
 STYLE = (Path(__file__).parent / "lists.css").read_text("utf-8")
 LEGAL, WRONG = 5, 4
+NAMED = {"faithful": tr("只读字符 faithful", "faithful"), "sighted": tr("看棋盘 sighted", "sighted")}
 
 
 def html(value: str = "") -> gr.HTML:
@@ -35,7 +36,7 @@ def percent(p: float) -> str:
 
 def title(model: str, note: str = "") -> str:
     """A model's name in its colour."""
-    return f'<p class="xt-name" style="--mark: var(--kx-{COLOURS[model]})">{model}<small>{note}</small></p>'
+    return f'<p class="xt-name" style="--mark: var(--kx-{COLOURS[model]})">{NAMED[model]}<small>{note}</small></p>'
 
 
 def _bar(share: float, color: str) -> str:

@@ -11,6 +11,7 @@ from spaces.xiangqi import game as games
 from spaces.xiangqi.board import START_FEN, iccs, parse_iccs
 from spaces.xiangqi.player import Analysis
 from spaces.xiangqi.ui import table as tables
+from spaces.xiangqi.ui.panel import names, status
 from spaces.xiangqi.ui.table import VERBS, Opening, Table
 
 SOON = parse_iccs("h9g7")
@@ -231,3 +232,37 @@ def test_a_link_brings_the_table(table):
     for wrong in ({"red": "nobody"}, {"moves": "h2h3h4"}, {"moves": "a0a9"}, {"fen": "9 w"}):
         with pytest.raises(InputError):
             Opening(**wrong)
+
+
+def test_the_shelf_counts_the_line_and_not_its_branches(table):
+    table.seats = ["me", "me"]
+    table.do({"move": "h2e2"})
+    table.do({"move": "h9g7"})
+    table.do({"do": "undo"})
+    table.do({"move": "b9c7"})  # a branch
+    kept = Table()
+    table.do({"do": "new"})
+    kept.recall(table.keep())
+    assert [one["plies"] for one in (*table.shelf, *kept.shelf)] == [2, 2]
+    data = json.loads(table.keep())
+    del data["shelf"][0]["plies"]  # an earlier version's memory
+    older = Table()
+    older.recall(json.dumps(data))
+    assert older.shelf[0]["plies"] == 3
+
+
+def test_a_record_names_its_players_and_its_result(table):
+    table.read('[Red "甲"]\n[Black "?"]\n[Result "1-0"]\n\n1. 炮二平五 马8进7 1-0')
+    assert "红方 · 甲" in names(table)["w"] and "甲" not in names(table)["b"]
+    assert "红胜" in status(table)
+    table.do({"do": "undo"})
+    assert "红胜" not in status(table)
+
+
+def test_a_hint_says_what_its_arrows_mean(table):
+    moves, mine = table.do({"do": "hint"})
+    for _ in table.hint(mine):
+        pass
+    assert len(table.arrows) == 2 and "Per cent" in status(table)
+    table.do({"move": "h2e2"})
+    assert "Per cent" not in status(table)
