@@ -67,6 +67,12 @@
   };
 
   // ---- axes
+  const folded = (g, text, room) => { // a name on two lines where it would run into the next
+    if (g.measureText(text).width <= room - 4 || text.length < 4) return [text];
+    const middle = Math.ceil(text.length / 2), gap = text.indexOf(" ", middle - 2);
+    const at = gap > 0 ? gap : middle;
+    return [text.slice(0, at), text.slice(at).trim()];
+  };
   const drawAxes = (g, spec, s) => {
     g.font = FONT;
     g.lineWidth = 1;
@@ -76,10 +82,12 @@
     g.strokeStyle = colour("grid");
     g.fillStyle = colour("muted");
     g.textAlign = "center"; g.textBaseline = "top";
+    const slot = xTicks.length > 1 ? Math.abs(s.x(xTicks[1]) - s.x(xTicks[0])) : Infinity;
     xTicks.forEach((v, i) => {
       const px = Math.round(s.x(v)) + 0.5;
       g.beginPath(); g.moveTo(px, s.box.y0); g.lineTo(px, s.box.y1); g.stroke();
-      g.fillText(spec.x.names ? kx.pick(spec.x.names[i]) : tickLabel("x", v), px, s.box.y1 + 6);
+      const lines = folded(g, spec.x.names ? kx.pick(spec.x.names[i]) : tickLabel("x", v), slot);
+      lines.forEach((line, row) => g.fillText(line, px, s.box.y1 + 6 + 13 * row));
     });
     g.textAlign = "right"; g.textBaseline = "middle";
     yTicks.forEach((v, i) => {

@@ -14,16 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
 
 from shared.attention import attention
 from shared.experiment import InputError
 from shared.random_features import Features
 from spaces.long_document.positions import find_positions
+
+if TYPE_CHECKING:  # building the page loads no model code
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 BLOCK_SCORES = 2**29  # queries × keys of a block
 FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert", "electra")  # each is compared with its usual pass in tests

@@ -24,8 +24,6 @@ import numpy as np
 
 from shared.experiment import InputError
 from shared.jsonl import read_rows
-from spaces.long_document.e5 import build_tokenizer, load_pieces, save_pieces
-from spaces.long_document.phrases import Pieces, learn_phrases
 
 DATA = Path("../shared/data")
 LIMIT_MIB = 52
@@ -98,8 +96,10 @@ def split_of(row: dict, task: str) -> str:
     return "chapters" if share(row["text"]) < 0.05 else "train"
 
 
-def tokenise(rows: list[dict], pieces: Pieces) -> Iterator[Document]:
+def tokenise(rows: list[dict], pieces: list[tuple[str, float]]) -> Iterator[Document]:
     """Documents from rows, in batches of 64 for the tokenizer's own threads."""
+    from spaces.long_document.e5 import build_tokenizer  # building the page loads no model code
+
     backend = build_tokenizer(pieces).backend_tokenizer
     for start in range(0, len(rows), 64):
         batch = rows[start : start + 64]
@@ -117,6 +117,9 @@ def training_texts(rows: list[dict]) -> Iterator[str]:
 
 def write_pack(data: Path, out: Path, rows_each: int | None = None, phrases: int = PHRASES) -> dict:
     """Learn `phrases` pieces, tokenise both sets, save them with the encoder's files; returns counts and sizes."""
+    from spaces.long_document.e5 import load_pieces, save_pieces  # building the page loads no model code
+    from spaces.long_document.phrases import learn_phrases
+
     rows = []
     for name in ("longdoc_laws", "longdoc_classical"):
         every = [r for r in read_rows(data / name / "docs.jsonl.xz", "text") if r.get("split") != "lm_only"]

@@ -40,6 +40,18 @@ WAY_NAMES = {
     "zero": tr("零", "zero"),
 }
 MOST_LABELS = 8
+ENGLISH = {  # the default's labels
+    "北京": "Beijing", "上海": "Shanghai", "重庆": "Chongqing", "广东": "Guangdong", "山东": "Shandong",
+    "河南": "Henan", "浙江": "Zhejiang", "史书": "histories", "白话小说": "novels", "经子儒学": "classics",
+    "志怪笔记": "tales", "医药养生": "medicine", "类书政书": "handbooks", "兵法军事": "warfare",
+    "诗文评论": "criticism", "戏曲": "drama", "术数命理": "divination", "地理游记": "travels", "佛道": "religion",
+}  # fmt: skip
+
+
+def named(label: str, most: int = 400) -> str:
+    """A label in both languages, cut to `most` characters; a visitor's own stays as it is."""
+    cut = lambda word: word if len(word) <= most else word[: most - 1] + "…"  # noqa: E731
+    return tr(cut(label), cut(ENGLISH[label])) if label in ENGLISH else cut(label)
 
 
 def reading_name(name: str) -> str:
@@ -72,14 +84,9 @@ def readings_figure(readings: Sequence[Reading]) -> str:
     )
     if not readings:
         caption = tr("按“读”，每种读法的概率画在这里。", "Press “Read”: the probabilities of each reading appear here.")
-    ticks = {"ticks": list(range(len(labels))), "names": [short(label) for label in labels]}
+    ticks = {"ticks": list(range(len(labels))), "names": [named(label, 10) for label in labels]}
     across = axis("", (-0.6, max(len(labels), 1) - 0.4), **ticks)
     return figure("readings", across, axis(tr("概率", "probability"), (0, 1)), layers, caption=caption, aspect=0.5)
-
-
-def short(label: str, most: int = 8) -> str:
-    """A label that fits under a bar."""
-    return label if len(label) <= most else label[: most - 1] + "…"
 
 
 def deletion_figure(found: Evidence | None) -> str:
@@ -256,7 +263,7 @@ def confusion_figure(head: Head | None) -> str:
         high=ACCENT,
         show_values=count <= 12,
     )
-    names = {"ticks": list(range(count)), "names": [short(label, 6) for label in head.labels]}
+    names = {"ticks": list(range(count)), "names": [named(label, 6) for label in head.labels]}
     limits = (-0.5, count - 0.5)
     caption = tr(
         f"{head.folds} 折交叉验证，{head.texts} 篇：准确率 {head.accuracy:.0%}，总猜最多的一类是 {head.guessing:.0%}。",

@@ -25,7 +25,6 @@ from torch import Tensor
 
 from shared.experiment import InputError
 from spaces.long_document.blockwise import Trunk, outcome, trunk_of, walk
-from spaces.long_document.extend import save_tokenizer
 from spaces.long_document.many import Named
 from spaces.long_document.positions import extend_positions, find_positions
 from spaces.long_document.reader import Reader, trained
@@ -174,6 +173,8 @@ def save_head(reader: Reader, head: Head, length: int, out: Path) -> Path:
             delattr(model.config, name)
     with TemporaryDirectory() as folder:
         model.to(torch.bfloat16).save_pretrained(folder)
+        from spaces.long_document.extend import save_tokenizer  # building the page loads no model code
+
         save_tokenizer(reader.tokenizer, folder, length)
         report = {"accuracy": head.accuracy, "macro_f1": head.macro_f1, "folds": head.folds, "texts": head.texts}
         (Path(folder) / "report.json").write_text(json.dumps(report | {"labels": head.labels}, ensure_ascii=False))

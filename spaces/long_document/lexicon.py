@@ -43,7 +43,7 @@ class Lexicon:
         return sparse.csr_matrix((values.astype(np.float32), pieces, [0, len(pieces)]), (1, len(self.rarity)))
 
     def evidence(self, tokens: np.ndarray) -> np.ndarray:
-        """tokens (n,) → (n, labels of the task), deviation 1; the k copies of a piece share what it says 1 + ln k times.
+        """tokens (n,) → (n, labels of the task), deviation 1; k copies of a piece share what it says 1 + ln k times.
 
         The sum over a text is the classifier's answer, but for a factor.
         """

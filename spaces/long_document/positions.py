@@ -11,12 +11,16 @@ transformers loads without this code; or `extend_positions(model)`, which reads 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from shared.experiment import InputError
+
+if TYPE_CHECKING:  # building the page loads no model code
+    from transformers import PreTrainedModel
 
 ALPHA = 0.4
 ON_THE_FLY = 2**18  # positions computed from fewer rows, at most: a table written out to 32,768 would give 2**30

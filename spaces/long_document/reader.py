@@ -12,11 +12,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import safe_open
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from shared import accelerator, models
 from shared.checkpoint import weight_files
@@ -30,6 +30,9 @@ from spaces.long_document.positions import (
     find_positions,
     position_capacity,
 )
+
+if TYPE_CHECKING:  # building the page loads no model code
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 WEIGHTS = Path(__file__).parent / "weights"
 EXTENDING = threading.Lock()

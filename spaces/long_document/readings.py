@@ -15,11 +15,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from shared import accelerator
 from shared.accelerator import run
@@ -27,6 +27,9 @@ from shared.attention import attention
 from shared.experiment import InputError
 from spaces.long_document.blockwise import read, trunk_of
 from spaces.long_document.reader import Reader, load_named
+
+if TYPE_CHECKING:  # building the page loads no model code
+    from transformers import PreTrainedModel
 
 WINDOW = 512
 SAMPLE = 2048  # tokens of the reading that is timed to foretell others

@@ -13,7 +13,7 @@ import gradio as gr
 from shared import page as parts
 from shared.accelerator import device, run
 from shared.experiment import InputError, from_values
-from shared.i18n import markup, prose, tr
+from shared.i18n import markup, pick, prose, tr
 from shared.live import Latest
 from shared.page import Page, clicked, guard, halt, latest
 from spaces.long_document import figures
@@ -149,9 +149,9 @@ def _progress(stage: str, share: float, seconds: float) -> str:
 
 def _verdict(label: str, found, doc: Document, strongest: tuple[int, int]) -> str:
     place = strongest[0] / max(1, len(doc.text))
-    safe = html.escape(label)
-    zh = f"“{safe}”最强的证据在全文 <b>{place:.0%}</b> 处"
-    en = f"The strongest evidence for “{safe}” stands <b>{place:.0%}</b> of the way through"
+    safe = html.escape(figures.named(label))
+    zh = f"“{pick(safe, 'zh')}”最强的证据在全文 <b>{place:.0%}</b> 处"
+    en = f"The strongest evidence for “{pick(safe, 'en')}” stands <b>{place:.0%}</b> of the way through"
     if doc.evidence:
         hit = doc.evidence[0] <= strongest[0] < doc.evidence[1]
         zh += "，正是藏进去的那一段" if hit else "，<b class='bad'>不是</b>藏进去的那一段"
@@ -196,7 +196,7 @@ def slide(doc: Document, model: str, task: str, said: tuple, passage: str, place
 def labels_of(model: str, task: str, present: str) -> dict:
     """The labels that can be explained; the present one stays if it is among them."""
     labels, _ = pick_task(load_named(model), task)
-    named = [(SAID, ""), *((label, label) for label in labels)]
+    named = [(SAID, ""), *((figures.named(label), label) for label in labels)]
     return gr.update(choices=named, value=present if present in labels else "")
 
 

@@ -126,9 +126,9 @@ def verdict(readings: list[Reading]) -> str:
         return ASK
     labels = {r.label for r in readings}
     last = next((r for r in readings if r.name == "whole"), readings[-1])
-    label = html.escape(last.label)
-    zh = f"{pick(figures.reading_name(last.name), 'zh')}：<b>{label}</b>（{last.confidence:.0%}）"
-    en = f"{pick(figures.reading_name(last.name), 'en')}: <b>{label}</b> ({last.confidence:.0%})"
+    label = html.escape(figures.named(last.label))
+    zh = f"{pick(figures.reading_name(last.name), 'zh')}：<b>{pick(label, 'zh')}</b>（{last.confidence:.0%}）"
+    en = f"{pick(figures.reading_name(last.name), 'en')}: <b>{pick(label, 'en')}</b> ({last.confidence:.0%})"
     if len(readings) > 1:
         agree = len(labels) == 1
         zh += "，各种读法一致。" if agree else "，读法之间<b class='bad'>不一致</b>。"
@@ -147,7 +147,7 @@ def table(readings: list[Reading]) -> str:
         tr("峰值内存 MB", "peak MB"),
     )  # fmt: skip
     rows = "".join(
-        f"<tr><td>{figures.reading_name(r.name)}</td><td>{html.escape(r.label)}</td><td>{r.confidence:.1%}</td>"
+        f"<tr><td>{figures.reading_name(r.name)}</td><td>{html.escape(figures.named(r.label))}</td><td>{r.confidence:.1%}</td>"
         f"<td>{r.tokens:,}</td><td>{r.seconds:.2f}</td><td>{r.peak_mb:,.0f}</td></tr>"
         for r in readings
     )
@@ -263,10 +263,11 @@ def _maker() -> list:
     """The knobs of the generator, in the order of Example's fields."""
     default = Example()
     length, place = tr("长度（词元）", "length (tokens)"), tr("证据的位置（%）", "place of the evidence (%)")
+    genres = [(figures.named(genre), genre) for genre in EVIDENCE]
     with gr.Row():
         return [
             parts.slider(*LIMITS["tokens"], value=default.tokens, step=512, label=length),
             parts.slider(*LIMITS["place"], value=default.place, step=1, label=place),
-            gr.Dropdown(list(EVIDENCE), value=default.genre, label=tr("证据的类别", "genre of the evidence")),
+            gr.Dropdown(genres, value=default.genre, label=tr("证据的类别", "genre of the evidence")),
             gr.Number(default.seed, precision=0, label=tr("随机种子", "seed")),
         ]

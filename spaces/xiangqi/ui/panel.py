@@ -25,8 +25,11 @@ GIFTS = {
 HANDICAPS = {handicap_fen(side, key): f"{SIDES[side]}:{key}" for side in (RED, BLACK) for key in GIFTS}
 """First position: the handicap as a new game is asked for it."""
 LONGEST_NAME = 24
-RECORDED = {"1-0": ("棋谱记：红胜。", "The record says: red won."), "0-1": ("棋谱记：黑胜。", "The record says: black won."),
-            "1/2-1/2": ("棋谱记：和棋。", "The record says: a draw.")}
+RECORDED = {
+    "1-0": ("棋谱记：红胜。", "The record says: red won."),
+    "0-1": ("棋谱记：黑胜。", "The record says: black won."),
+    "1/2-1/2": ("棋谱记：和棋。", "The record says: a draw."),
+}
 
 
 def panel(value: str, **options) -> gr.HTML:

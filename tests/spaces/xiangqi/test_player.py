@@ -154,6 +154,6 @@ class Leaning(Blank):
 
 def test_value_does_not_choose_what_the_policy_hardly_considers():
     analysis = SightedValue(Leaning()).analyse(Position())
-    assert iccs(analysis.best) == "b2e2"  # looks better than the favourite, and is a fifth as likely; the others are not
+    assert iccs(analysis.best) == "b2e2"  # looks better than the favourite, and a fifth as likely; the others are not
     mate = SightedValue(Leaning()).analyse(Position(MATE))
     assert mate.score[mate.best] == 1  # however unlikely

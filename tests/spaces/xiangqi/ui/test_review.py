@@ -44,7 +44,7 @@ def test_parts_are_shown_while_it_runs(desk):
     said, scene = page.summary(desk), json.loads(page.picture(desk))
     assert "75 % → 25 %" in said and "马2进3，马二进三" in said
     assert [a["move"] for a in scene["arrows"]] == ["b9c7", "h9g7"] and scene["legal"] == {}
-    assert "（−50 个百分点）" in page.button(desk.review, 0)["value"] and page.button(desk.review, 2)["visible"] is False
+    assert "−50 points" in page.button(desk.review, 0)["value"] and page.button(desk.review, 2)["visible"] is False
 
 
 def test_without_a_line_nothing_is_called_the_best(desk):
