@@ -26,12 +26,9 @@ from shared.i18n import prose, tr
 from shared.page import Page, claim, masthead, restore_from_link
 from shared.theme import page as look
 
-SLUGS = ("simsiam", "aquarium", "attention", "chat", "gradient_flow", "xiangqi")
+SLUGS = ("simsiam", "aquarium", "long_document", "attention", "chat", "gradient_flow", "xiangqi")
 TITLE = tr("科学空间 · 活的文章", "Scientific Spaces, alive")
 MOTTO = tr("把文章里的论证变成能动手的实验", "Articles that you can experiment with")
-LATER = (  # the front page's other articles, until their tabs exist
-    tr("位置编码的层次分解：读到 262,144", "Positions decomposed: reading 262,144 tokens"),
-)
 SHARE_HOST = ("api.gradio.app", 443)
 
 
@@ -79,11 +76,7 @@ def contents(experiments: list[Experiment]) -> None:
         f"<span>{e.claim}</span><em>{e.invitation}</em></a>"
         for e in experiments
     )
-    later = "".join(
-        f'<div class="kx-card later"><strong>{title}</strong><em>{tr("尚未上线", "not here yet")}</em></div>'
-        for title in LATER
-    )
-    gr.HTML(f'<nav class="kx-contents">{cards}{later}</nav>')
+    gr.HTML(f'<nav class="kx-contents">{cards}</nav>')
 
 
 def colophon() -> str:

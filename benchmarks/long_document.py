@@ -154,7 +154,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--lengths", type=numbers, default=[512, 2048, 8192, 32_768])
     parser.add_argument("--ways", type=lambda text: text.split(","), default=list(WAYS))
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--layers", type=int, default=7, help="the default's: six of the encoder and the pooling one")
+    parser.add_argument("--layers", type=int, default=5, help="the default's: four of the encoder and the pooling one")
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--timeout", type=float, default=7200, help="seconds a reading may take")
     parser.add_argument("--one-layer", action="store_true")

@@ -48,13 +48,13 @@ def parameter_bars(shape: Shape) -> str:
     return f'<ul class="ch-parts">{"".join(lines)}</ul>'
 
 
-SERVE = """# {where}
+_SERVE = """# {where}
 vllm serve TsinghuaAI/CPM-Generate --tensor-parallel-size 2
 # {here}
 OPENAI_BASE_URL=http://that-machine:8000/v1 python app.py"""
 SERVE = tr(
-    SERVE.format(where="在有显卡的机器上，以 CPM 为例", here="这个页面，从那里取字"),
-    SERVE.format(where="on the machine with the GPUs, CPM for example", here="this page, streaming from it"),
+    _SERVE.format(where="在有显卡的机器上，以 CPM 为例", here="这个页面，从那里取字"),
+    _SERVE.format(where="on the machine with the GPUs, CPM for example", here="this page, streaming from it"),
 )
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import load, save, save_file
 from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification
 
 from spaces.long_document.e5 import build_tokenizer, load_pieces
+from spaces.long_document.reader import CHANGES
 
 PIECE = 15 * 2**20  # bytes a file
 SHARD = "45MB"
@@ -53,3 +54,11 @@ def publish(folder: Path, out: Path, pieces: Path) -> None:
     load_parts(folder).save_pretrained(out, max_shard_size=SHARD)
     tokenizer = build_tokenizer(load_pieces(pieces), model_max_length=512 * 512)
     tokenizer.save_pretrained(out)
+
+
+def publish_changes(folder: Path, out: Path, base: Path) -> None:
+    """CHANGES: the tensors of save_parts's files that differ from those of the checkpoint `base`."""
+    theirs = BertForSequenceClassification.from_pretrained(base, dtype=torch.bfloat16).state_dict()
+    ours = {name: t for name, t in load_parts(folder).state_dict().items() if not torch.equal(t, theirs[name])}
+    out.mkdir(parents=True, exist_ok=True)
+    save_file(ours, out / CHANGES)

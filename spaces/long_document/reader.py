@@ -8,14 +8,16 @@ Try first: `load_named().encode(text)`, then `readings.perform`.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 
 from shared import accelerator, models
@@ -35,7 +37,9 @@ if TYPE_CHECKING:  # building the page loads no model code
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 WEIGHTS = Path(__file__).parent / "weights"
+CHANGES = "changes.safetensors"
 EXTENDING = threading.Lock()
+_changed: dict[Path, Reader] = {}
 
 
 def fastest_dtype() -> torch.dtype:
@@ -94,18 +98,28 @@ def trained(reader: Reader) -> int:
     return table.num_embeddings - offset
 
 
-def load_named(
-    name: str = "", progress: Callable[[float, str, str], None] | None = None, embedded: Path | None = None
-) -> Reader:
+def load_changed(folder: Path) -> Reader:
+    """The embedded default with the tensors of folder/CHANGES in place of its own; made once."""
+    base = load_named()
+    with EXTENDING:
+        if folder not in _changed:
+            model = copy.deepcopy(base.model)
+            strange = model.load_state_dict(load_file(folder / CHANGES), strict=False).unexpected_keys
+            if strange:
+                raise ValueError(f"{folder / CHANGES} is of another model: {strange[:3]}")
+            _changed[folder] = replace(base, model=model)
+    return _changed[folder]
+
+
+def load_named(name: str = "", progress: Callable[[float, str, str], None] | None = None) -> Reader:
     """The reader called `name`: empty for the embedded default, a folder, or a classifier on the hub.
 
-    embedded: another folder of ours than WEIGHTS for the empty name. Shared by all visitors and never changed, but for
-    the positions, once. InputError "model".
+    Shared by all visitors and never changed, but for the positions, once. InputError "model".
     """
     loaded = models.load(
         name,
         "AutoModelForSequenceClassification",
-        embedded=embedded or WEIGHTS,
+        embedded=WEIGHTS,
         dtype=fastest_dtype(),
         progress=progress,
     )

@@ -26,7 +26,7 @@ from shared.accelerator import run
 from shared.attention import attention
 from shared.experiment import InputError
 from spaces.long_document.blockwise import read, trunk_of
-from spaces.long_document.reader import Reader, load_named
+from spaces.long_document.reader import CHANGES, Reader, load_changed, load_named
 
 if TYPE_CHECKING:  # building the page loads no model code
     from transformers import PreTrainedModel
@@ -168,10 +168,10 @@ def perform(reader: Reader, ids: Tensor, task: str, name: str, stride: int = 256
 
 @run(duration=120)
 def perform_named(
-    model: str, ids: Tensor, task: str, name: str, stride: int = 256, embedded: Path | None = None
+    model: str, ids: Tensor, task: str, name: str, stride: int = 256, changes: Path | None = None
 ) -> Iterator[tuple[float, Reading]]:
-    """`perform` on the device, by the model's name."""
-    reader = load_named(model, embedded=embedded)
+    """`perform` on the device, by the model's name, or with the default's tensors changed."""
+    reader = load_changed(changes) if changes else load_named(model)
     reader.model.to(accelerator.device())
     yield from perform(reader, ids, task, name, stride)
 
@@ -246,4 +246,4 @@ CLOCK = Clock()
 def fine_tuned(name: str) -> Path | None:
     """The folder of the default's version that was fine-tuned with this attention, if it is there."""
     folder = Path(__file__).parent / f"weights_{name}"
-    return folder if (folder / "config.json").is_file() else None
+    return folder if (folder / CHANGES).is_file() else None

@@ -14,8 +14,11 @@
 --cores is the recipe for CPU cores and some hours: the encoder's lower four layers and the pooling layer, bf16. It
 learns first what each token speaks for (lexicon.py: a target at every token, where a label is one a window; the
 embeddings begin with it), then the label too, on windows mostly (a token costs a third of one in a whole text),
-whole texts at the end. --attention performer --from DIR lets trained weights recover from other attention; published to
-weights_performer, the tab reads with it beside the damaged one.
+whole texts at the end.
+
+--attention performer --from DIR lets trained weights recover from other attention: the last step alone, and nothing
+but the attention's own weights; published to weights_performer (what differs from DIR), the tab reads with it beside
+the damaged one.
 
 Resumable: the same command goes on from --state (every --save-every seconds); --from DIR starts from a
 classifier and leaves step 1 out. OUT holds the log, config.json and bf16 weights in parts under 16 MiB.
@@ -45,7 +48,7 @@ from spaces.long_document.data import Document, Pack, read_pack
 from spaces.long_document.e5 import e5_config, load_e5, load_pieces
 from spaces.long_document.kernels import fastest_kernels
 from spaces.long_document.lexicon import Lexicon, inscribe, lexicons
-from spaces.long_document.parts import publish, save_parts
+from spaces.long_document.parts import publish, publish_changes, save_parts
 from spaces.long_document.phrases import reworded
 from spaces.long_document.positions import extend_positions
 from spaces.long_document.trainer import Stage, Trainer
@@ -143,6 +146,9 @@ class Run:
         if stage.centre:
             ids, *_ = Sampler(self.pack.of("train"), replace(stage.mix, tokens=32768)).next()
             centre(classifier, ids)
+        if arguments.attention:
+            for name, parameter in classifier.named_parameters():
+                parameter.requires_grad_(".attention." in name)
         trainer = Trainer(self.accelerator, stage, classifier, self.state, arguments.seed, arguments.attention, known)
         budget = self.budget([stage, *later])
         if self.progress["stage"] == stage.name:
@@ -182,6 +188,8 @@ class Run:
         """(stage, the stages after it), those that are done left out."""
         stages = [*(() if self.arguments.weights else (WORDS,)), *VARIANTS]
         stages = list(CORES) if self.arguments.cores else stages
+        if self.arguments.attention:
+            stages = [replace(stages[-1], evidence=0.0)]
         if self.arguments.tiny:
             stages = [replace(s, mix=replace(s.mix, tokens=2048, longest=1024)) for s in stages]
         for number, stage in enumerate(stages):
@@ -195,7 +203,7 @@ class Run:
             if stage.labels and not (self.arguments.cores and later):  # judging costs a core half an hour
                 self.judge(stage.name, model)
             self.remember(done=[*self.progress["done"], stage.name], stage=None)
-        if not self.arguments.cores:
+        if not (self.arguments.cores or self.arguments.attention):
             self.judge("soup", soup([self.load(stage.name) for stage in VARIANTS]))
         self.log(finished=True)
 
@@ -235,7 +243,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="two random layers, small batches, to try it")
     parser.add_argument("--attention", choices=("performer", "taylor"), help="teach it this one (with --from)")
     parser.add_argument("--cores", action="store_true", help="the recipe for CPU cores and some hours")
-    parser.add_argument("--publish", nargs=2, metavar=("OUT", "DIR"), help="only join OUT's weights")
+    parser.add_argument("--publish", nargs=2, metavar=("OUT", "DIR"),
+                        help="only join OUT's weights; with --from, those that differ from the ones there")
     return parser.parse_args(argv)
 
 
@@ -243,7 +252,9 @@ def main(argv: list[str] | None = None) -> None:
     """Train, or publish what was trained."""
     arguments = parse(argv)
     register()
-    if arguments.publish:
+    if arguments.publish and arguments.weights:
+        publish_changes(*map(Path, (*arguments.publish, arguments.weights)))
+    elif arguments.publish:
         publish(*map(Path, arguments.publish), Path(arguments.packed))
     else:
         keep_memory()

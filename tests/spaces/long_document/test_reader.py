@@ -12,7 +12,7 @@ from spaces.long_document import reader as readers
 from spaces.long_document import readings
 from spaces.long_document.blockwise import SQUARE
 from spaces.long_document.positions import ON_THE_FLY, extend_positions, position_capacity
-from spaces.long_document.reader import Reader, load_named, tasks_of
+from spaces.long_document.reader import CHANGES, Reader, load_changed, load_named, tasks_of
 from tests.spaces.long_document import tiny
 
 
@@ -74,10 +74,20 @@ def test_a_strangers_features_are_named(features):
         list(readings.perform(reader, ids, "genre", "performer"))
 
 
-def test_our_own_folders_need_no_name_on_a_public_page(tmp_path, monkeypatch):
-    monkeypatch.setenv("PUBLIC_PAGE", "1")
+def test_changes_replace_some_of_the_defaults_tensors_and_no_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("PUBLIC_PAGE", "1")  # they need no name
     monkeypatch.setattr(readers, "WEIGHTS", tiny.saved(tmp_path / "weights"))
-    tuned = tiny.saved(tmp_path / "weights_performer")
-    assert load_named(embedded=tuned).model is not load_named().model
-    with pytest.raises(InputError, match="public page"):
-        load_named(str(tuned))
+    base = load_named().model
+    name = "bert.encoder.layer.0.attention.self.query.weight"
+    tuned = tmp_path / "weights_performer"
+    tuned.mkdir()
+    save_file({name: torch.full_like(base.state_dict()[name], 0.5)}, tuned / CHANGES)
+    changed = load_changed(tuned)
+    assert load_changed(tuned) is changed and changed.tasks == load_named().tasks
+    for key, tensor in changed.model.state_dict().items():
+        assert torch.equal(tensor, base.state_dict()[key]) is (key != name), key
+    assert not (base.state_dict()[name] == 0.5).all()
+    save_file({"somebody.else": torch.zeros(1)}, tuned / CHANGES)
+    readers._changed.clear()
+    with pytest.raises(ValueError, match="another model"):
+        load_changed(tuned)

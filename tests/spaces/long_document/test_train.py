@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 from spaces.long_document.data import Document, save_documents
+from spaces.long_document.reader import CHANGES
 from spaces.long_document.train import VARIANTS, main
 from spaces.long_document.trainer import schedule
 
@@ -53,6 +55,17 @@ def test_a_run_is_interrupted_and_finished(pack, monkeypatch):
     assert sum(line.get("stage") == "words" and "budget" in line for line in lines) == 1
     main(["--packed", str(pack / "pack"), "--publish", str(pack / "out"), str(pack / "published")])
     assert (pack / "published" / "tokenizer.json").exists() and (pack / "published" / "model.safetensors").exists()
+    recover(pack, command[6:])
+
+
+def recover(pack, options):
+    """Other attention is learnt by the attention's own weights alone, and only they are published."""
+    own = ["--packed", str(pack / "pack"), "--from", str(pack / "published")]
+    where = ["--out", str(pack / "taylor"), "--state", str(pack / "taylor_state"), "--attention", "taylor"]
+    main([*own, *where, *options])
+    main([*own, "--publish", str(pack / "taylor"), str(pack / "weights_taylor")])
+    changed = load_file(pack / "weights_taylor" / CHANGES)
+    assert changed and all(".attention." in name for name in changed)
 
 
 def _interrupt(*_):

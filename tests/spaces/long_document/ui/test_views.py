@@ -33,7 +33,7 @@ def test_a_label_is_of_the_document_that_was_read(monkeypatch):
 def test_only_the_whole_speaks_for_the_document(monkeypatch):
     """Damaged or cut readings are no label to explain."""
     monkeypatch.setattr(read, "load_named", lambda name: tiny.reader())
-    monkeypatch.setattr(readings, "load_named", lambda name, embedded=None: tiny.reader())
+    monkeypatch.setattr(readings, "load_named", lambda name: tiny.reader())
     doc = Document("甲乙丙" * 5)
     best = next(iter(tiny.classify(tiny.reader(), doc.text, "genre")))
     for wanted, label in ((("performer", "512"), ""), (("whole", "taylor"), best)):
