@@ -86,7 +86,7 @@
     xTicks.forEach((v, i) => {
       const px = Math.round(s.x(v)) + 0.5;
       g.beginPath(); g.moveTo(px, s.box.y0); g.lineTo(px, s.box.y1); g.stroke();
-      const lines = folded(g, spec.x.names ? kx.pick(spec.x.names[i]) : tickLabel("x", v), slot);
+      const lines = spec.x.names ? folded(g, kx.pick(spec.x.names[i]), slot) : [tickLabel("x", v)]; // a number stays whole
       lines.forEach((line, row) => g.fillText(line, px, s.box.y1 + 6 + 13 * row));
     });
     g.textAlign = "right"; g.textBaseline = "middle";

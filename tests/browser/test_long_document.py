@@ -10,14 +10,12 @@ from urllib.parse import unquote
 
 import pytest
 
-import app
 from spaces.long_document.generator import EVIDENCE, compose
 from spaces.long_document.settings import Example
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(300),
-    pytest.mark.skipif("long_document" not in app.SLUGS, reason="the page has no long document tab yet"),
 ]
 READ, EVIDENCE_VIEW, POSITIONS = (f"?tab=long_document&view={view}" for view in ("read", "evidence", "positions"))
 LAW = "第一条 为了保护水源，根据有关法律，制定本条例。\n" * 12
