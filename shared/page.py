@@ -18,6 +18,7 @@ from typing import Any
 import gradio as gr
 
 from shared.experiment import InputError, from_query
+from shared.fields import chinese, learn
 from shared.i18n import tr
 from shared.live import Latest, LiveRun
 
@@ -70,6 +71,8 @@ class Page:
         if missing:
             raise ValueError(f"view {self.slug}/{name} has no knob for {sorted(missing)}")
         knobs = {f.name: knobs[f.name] for f in fields(settings)}  # the order in which handlers get them
+        for knob, component in knobs.items():
+            learn(knob, getattr(component, "label", None))
         view = View(self.slug, name, settings, knobs, **options)
         self.views.append(view)
         defaults = [None, *(knob_value(getattr(settings(), n)) for n in knobs)]
@@ -200,8 +203,9 @@ def _toast(error: InputError) -> gr.Error:
 
 def _sentence(error: InputError) -> str:
     """For a toast, which is shown as HTML, and a sentence may quote what was sent."""
-    field, zh, en = (html.escape(text, quote=False) for text in (error.field, error.zh, error.en))
-    return tr(f"{field}：{zh}", f"{field}: {en}")
+    named = (chinese(error.field), error.field, error.zh, error.en)
+    field_zh, field, zh, en = (html.escape(text, quote=False) for text in named)
+    return tr(f"{field_zh}：{zh}", f"{field}: {en}")
 
 
 def restore_from_link(

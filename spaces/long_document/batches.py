@@ -36,8 +36,7 @@ MLM_MIX = Mix(windows=(0.55, 0.2, 0.15, 0.1), whole=0.0)
 TASK_MIX = Mix(windows=(0.18, 0.22, 0.2, 0.12), whole=0.28, tokens=49152, laws=0.6)
 # For CPUs, where attention's share is larger: short windows while the words are learnt, then half whole texts.
 EVIDENCE_MIX = Mix(windows=(0.6, 0.25, 0.15, 0.0), whole=0.0, tokens=8192, laws=0.65)
-WINDOW_MIX = Mix(windows=(0.5, 0.3, 0.2, 0.0), whole=0.0, tokens=8192, longest=4096, laws=0.65)
-WHOLE_MIX = Mix(windows=(0.3, 0.1, 0.1, 0.0), whole=0.5, tokens=12288, longest=6144, laws=0.65)
+WHOLE_MIX = Mix(windows=(0.2, 0.1, 0.1, 0.0), whole=0.6, tokens=12288, longest=6144, laws=0.65)
 
 
 def whole_length(document: Document, longest: int) -> int:

@@ -16,6 +16,8 @@ from transformers import BertForSequenceClassification
 
 from spaces.long_document.data import LABELS, TASKS, columns
 
+WHOLE = 30.0  # weight of the error of a text's mean evidence: the whole speaks for the sum, where biases add up
+
 
 def smoothed_targets(labels: Tensor, smoothing: float) -> Tensor:
     """labels (B,) → distributions (B, labels): 1 − smoothing on the label, the rest evenly over its task."""
@@ -68,7 +70,8 @@ class Trainee(nn.Module):
         if evidence is not None:
             truth, has = evidence
             said = self.classifier.classifier(output.hidden_states[-2])
-            wrong = (said.float() - truth).square().mean(1)  # (B, labels)
+            error = said.float() - truth  # (B, L, labels)
+            wrong = error.square().mean(1) + WHOLE * error.mean(1).square()  # (B, labels)
             spoken = (wrong * has).sum() / has.sum()
         return Losses(label, word, spoken)
 

@@ -13,8 +13,8 @@
 
 --cores is the recipe for CPU cores and some hours: the encoder's lower four layers and the pooling layer, bf16. It
 learns first what each token speaks for (lexicon.py: a target at every token, where a label is one a window; the
-embeddings begin with it), then the label too, on windows mostly (a token costs a third of one in a whole text),
-whole texts at the end.
+embeddings begin with it), on windows (a token costs a third of one in a whole text), then on whole texts, at last the
+label too; with --from the windows are left out.
 
 --attention performer --from DIR lets trained weights recover from other attention: the last step alone, and nothing
 but the attention's own weights; published to weights_performer (what differs from DIR), the tab reads with it beside
@@ -42,7 +42,7 @@ from transformers import BertForSequenceClassification, BertModel
 
 from shared.accelerator import autocast_dtype, clock, keep_memory
 from shared.attention import register
-from spaces.long_document.batches import EVIDENCE_MIX, MLM_MIX, TASK_MIX, WHOLE_MIX, WINDOW_MIX, Sampler
+from spaces.long_document.batches import EVIDENCE_MIX, MLM_MIX, TASK_MIX, WHOLE_MIX, Sampler
 from spaces.long_document.classifier import build_classifier, centre
 from spaces.long_document.data import Document, Pack, read_pack
 from spaces.long_document.e5 import e5_config, load_e5, load_pieces
@@ -60,9 +60,9 @@ VARIANTS = (
     Stage("second", "first", 0.37, 1.5e-4, TASK_MIX, layer_decay=0.95, hidden=0.25, words=0.1, smoothing=0.1),
 )
 CORES = (
-    Stage("evidence", "e5", 0.45, 6e-4, EVIDENCE_MIX, labels=0.0, evidence=1.0, average=0.99),
-    Stage("first", "evidence", 0.2, 1.5e-4, WINDOW_MIX, layer_decay=0.9, evidence=0.3, average=0.99, centre=True),
-    Stage("second", "first", 0.35, 1e-4, WHOLE_MIX, layer_decay=0.9, evidence=0.2, smoothing=0.1, average=0.99),
+    Stage("evidence", "e5", 0.4, 6e-4, EVIDENCE_MIX, labels=0.0, evidence=1.0, average=0.99),
+    Stage("whole", "evidence", 0.4, 3e-4, WHOLE_MIX, hidden=0.0, labels=0.0, evidence=1.0, average=0.99),
+    Stage("label", "whole", 0.2, 1e-4, WHOLE_MIX, layer_decay=0.9, hidden=0.0, evidence=0.5, average=0.99, centre=True),
 )
 CORES_LAYERS = 4  # of the encoder
 INSCRIBED = 1.0  # the norm of what embeddings are told, as a share of their own
@@ -187,7 +187,7 @@ class Run:
     def stages(self) -> Iterator[tuple[Stage, list[Stage]]]:
         """(stage, the stages after it), those that are done left out."""
         stages = [*(() if self.arguments.weights else (WORDS,)), *VARIANTS]
-        stages = list(CORES) if self.arguments.cores else stages
+        stages = [*CORES[1 if self.arguments.weights else 0 :]] if self.arguments.cores else stages
         if self.arguments.attention:
             stages = [replace(stages[-1], evidence=0.0)]
         if self.arguments.tiny:

@@ -65,7 +65,7 @@ def pump(settings: Any) -> gr.Checkbox:
 
 def number(name: str, value: float, label: str, **options: Any) -> gr.Number:
     """A number that the settings check."""
-    return gr.Number(value, label=label, precision=0, elem_id=f"aquarium-{name}", **options)
+    return gr.Number(value, label=label, elem_id=f"aquarium-{name}", **options)
 
 
 def day_zero(value: str) -> gr.Textbox:

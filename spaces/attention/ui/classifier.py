@@ -230,5 +230,5 @@ def _knobs() -> dict[str, gr.components.Component]:
             knobs["batch_size"] = slider("batch_size", tr("批大小", "batch size"), 4)
         with gr.Row():
             knobs["rate"] = gr.Number(default.rate, label=tr("学习率（Adam）", "learning rate (Adam)"))
-            knobs["seed"] = gr.Number(default.seed, precision=0, label=tr("随机种子", "seed"))
+            knobs["seed"] = gr.Number(default.seed, label=tr("随机种子", "seed"))
     return knobs

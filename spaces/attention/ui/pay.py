@@ -167,10 +167,9 @@ def build(page: Page, tabs: gr.Tabs) -> None:
         with gr.Row():
             knobs["features"] = gr.Number(
                 default.features,
-                precision=0,
                 label=tr("Performer 的特征数（0：与泰勒相同）", "Performer's features (0: as Taylor)"),
             )
-            knobs["seed"] = gr.Number(default.seed, precision=0, label=tr("随机种子", "seed"))
+            knobs["seed"] = gr.Number(default.seed, label=tr("随机种子", "seed"))
     gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
 
     order = [knobs[f.name] for f in dataclasses.fields(Pay)]

@@ -235,5 +235,5 @@ def _knobs(default: Errors) -> dict[str, gr.components.Component]:
         knobs["repeats"] = slider(
             "repeats", tr("抽样次数（注意力取十分之一）", "draws (a tenth for attention)"), 5000, 10
         )
-        knobs["seed"] = gr.Number(default.seed, precision=0, label=tr("随机种子", "seed"))
+        knobs["seed"] = gr.Number(default.seed, label=tr("随机种子", "seed"))
     return knobs

@@ -264,8 +264,8 @@ def _knobs(default: Yours) -> dict[str, gr.components.Component]:
     }
     with gr.Accordion(tr("更多旋钮", "More knobs"), open=False):
         knobs["head"] = gr.Number(
-            default.head, precision=0, label=tr("文件里的第几个头（从 0 数）", "head of the files (from 0)")
+            default.head, label=tr("文件里的第几个头（从 0 数）", "head of the files (from 0)")
         )
         knobs["scale"] = gr.Number(default.scale, label=tr("q·k 的缩放（0：1/√d）", "scale of q·k (0: 1/√d)"))
-        knobs["seed"] = gr.Number(default.seed, precision=0, label=tr("随机种子", "seed"))
+        knobs["seed"] = gr.Number(default.seed, label=tr("随机种子", "seed"))
     return knobs

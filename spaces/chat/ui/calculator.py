@@ -103,14 +103,14 @@ def build(page: Page, tabs: gr.Tabs) -> None:
     table = gr.HTML(first[1], elem_id="calculator-table", **plain)
     with gr.Row():
         knobs: dict = {
-            name: gr.Number(getattr(default, name), precision=0, label=LABELS[name], min_width=120) for name in LIMITS
+            name: gr.Number(getattr(default, name), label=LABELS[name], min_width=120) for name in LIMITS
         }
     with gr.Row():
         knobs["dtype"] = gr.Radio(
             list(BYTES), value=default.dtype, label=tr("精度", "wanted"), scale=3, min_width=280
         )
         knobs["sequences"] = gr.Number(
-            default.sequences, precision=0, label=tr("几份上下文同时", "contexts at once"), min_width=120
+            default.sequences, label=tr("几份上下文同时", "contexts at once"), min_width=120
         )
         knobs["tied"] = gr.Checkbox(default.tied, label=tr("输出与词表共用", "output tied to the tokens"), min_width=99)
     bars = gr.HTML(first[2], **plain)

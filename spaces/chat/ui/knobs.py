@@ -58,7 +58,7 @@ def sampling_knobs(default: Voicing) -> dict[str, gr.components.Component]:
     with gr.Row():
         for name in ("top_k", "repetition_penalty"):
             knobs[name] = _slider(name, default)
-        knobs["seed"] = gr.Number(default.seed, precision=0, label=tr("随机种子", "seed"), min_width=120)
+        knobs["seed"] = gr.Number(default.seed, label=tr("随机种子", "seed"), min_width=120)
     with gr.Row():
         knobs["stop"] = gr.Textbox(
             default.stop, max_lines=1, min_width=240,

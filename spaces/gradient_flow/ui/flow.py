@@ -299,7 +299,6 @@ def _knobs() -> dict[str, gr.components.Component]:
         knobs["input_scale"], knobs["offset"] = slider("input_scale"), slider("offset")
         knobs["step"] = gr.Number(
             default.step,
-            precision=0,
             label=tr("拆开第几步（0：最后一步；也可点上图）", "step taken apart (0: the last; or click the figure)"),
         )
         knobs["clip"] = gr.Number(
@@ -308,5 +307,5 @@ def _knobs() -> dict[str, gr.components.Component]:
         knobs["spectral"] = gr.Checkbox(
             default.spectral, label=tr("改画谱范数（幂迭代）", "spectral norm instead (power iteration)")
         )
-        knobs["seed"] = gr.Number(default.seed, precision=0, label=tr("随机种子", "seed"))
+        knobs["seed"] = gr.Number(default.seed, label=tr("随机种子", "seed"))
     return knobs

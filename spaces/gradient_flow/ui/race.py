@@ -237,7 +237,7 @@ def _knobs() -> dict[str, gr.components.Component]:
         with gr.Row():
             knobs["forget_bias"] = number("forget_bias", "遗忘门偏置", "forget bias", info=again)
             knobs["gain"] = number("gain", "U 的增益", "gain of U", info=again)
-            knobs["hidden"] = number("hidden", "隐藏维数 H", "hidden units H", precision=0, info=again)
+            knobs["hidden"] = number("hidden", "隐藏维数 H", "hidden units H", info=again)
             knobs["symbols"] = parts.slider(
                 1,
                 MOST_SYMBOLS,
@@ -246,9 +246,9 @@ def _knobs() -> dict[str, gr.components.Component]:
                 label=tr("要记住的符号（复制任务，个）", "symbols to remember (copy)"),
             )
         with gr.Row():
-            knobs["batch_size"] = number("batch_size", "批大小（条）", "batch size (sequences)", precision=0)
-            knobs["steps"] = number("steps", "步数", "steps", precision=0)
-            knobs["seed"] = number("seed", "随机种子", "seed", precision=0, info=again)
+            knobs["batch_size"] = number("batch_size", "批大小（条）", "batch size (sequences)")
+            knobs["steps"] = number("steps", "步数", "steps")
+            knobs["seed"] = number("seed", "随机种子", "seed", info=again)
     return knobs
 
 

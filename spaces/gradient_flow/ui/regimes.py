@@ -111,7 +111,7 @@ def build(page: Page, tabs: gr.Tabs, target: Target) -> None:
         }
         for name, label in names.items():
             knobs[name] = parts.slider(*LIMITS[name], value=getattr(default, name), step=1, label=label)
-        knobs["seed"] = gr.Number(default.seed, precision=0, label=tr("随机种子", "seed"))
+        knobs["seed"] = gr.Number(default.seed, label=tr("随机种子", "seed"))
 
     order = [knobs[f.name] for f in dataclasses.fields(Map)]
     runs_of_visitor = gr.State(Latest())

@@ -156,7 +156,7 @@ def build(page: Page, tabs: gr.Tabs) -> None:
                 label=tr("nn.RNN 的激活（文件里没有写）", "activation of an nn.RNN (the file does not say)"),
             )
             length = parts.slider(*LENGTH, value=default.length, step=1, label=tr("长度 T（步）", "length T (steps)"))
-            seed = gr.Number(default.seed, precision=0, label=tr("噪声的种子", "seed of the noise"))
+            seed = gr.Number(default.seed, label=tr("噪声的种子", "seed of the noise"))
             link = page.link_button("yours")
         with gr.Column(scale=3, min_width=300):
             status = parts.status()

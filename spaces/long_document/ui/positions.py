@@ -137,8 +137,8 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab) -> None:
                 link = page.link_button("positions")
     with gr.Row():
         first = tr("从第几个位置（0 起）", "first position (from 0)")
-        knobs["start"] = gr.Number(default.start, precision=0, label=first)
-        knobs["span"] = gr.Number(default.span, precision=0, label=tr("看多少个位置", "positions in view"))
+        knobs["start"] = gr.Number(default.start, label=first)
+        knobs["span"] = gr.Number(default.span, label=tr("看多少个位置", "positions in view"))
     with gr.Row(elem_classes="kx-grid"):
         for spec in figures.measured_figures(measured()):
             parts.figure(spec)

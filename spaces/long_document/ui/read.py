@@ -269,5 +269,5 @@ def _maker() -> list:
             parts.slider(*LIMITS["tokens"], value=default.tokens, step=512, label=length),
             parts.slider(*LIMITS["place"], value=default.place, step=1, label=place),
             gr.Dropdown(genres, value=default.genre, label=tr("证据的类别", "genre of the evidence")),
-            gr.Number(default.seed, precision=0, label=tr("随机种子", "seed")),
+            gr.Number(default.seed, label=tr("随机种子", "seed")),
         ]

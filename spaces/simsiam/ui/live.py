@@ -169,10 +169,10 @@ def shared_knobs() -> dict[str, gr.components.Component]:
             label=tr("距离", "distance"),
         )
     with gr.Row():
-        knobs["batch_size"] = number("batch_size", "批大小（张）", "batch size (images)", precision=0)
-        knobs["dim"] = number("dim", "输出维数 d", "output dimensions d", precision=0, info=again)
-        knobs["steps"] = number("steps", "步数", "steps", precision=0)
-        knobs["seed"] = number("seed", "随机种子", "seed", precision=0, info=again)
+        knobs["batch_size"] = number("batch_size", "批大小（张）", "batch size (images)")
+        knobs["dim"] = number("dim", "输出维数 d", "output dimensions d", info=again)
+        knobs["steps"] = number("steps", "步数", "steps")
+        knobs["seed"] = number("seed", "随机种子", "seed", info=again)
     return knobs
 
 

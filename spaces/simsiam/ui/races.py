@@ -167,7 +167,7 @@ def build(page: Page, tabs: gr.Tabs, target: live.Live) -> None:
             "steps": gr.Slider(
                 1, 200, default.steps, step=1, label=tr("每次训练的步数", "steps of each run"), visible=False
             ),
-            "seed": gr.Number(default.seed, precision=0, label=tr("随机种子", "seed")),
+            "seed": gr.Number(default.seed, label=tr("随机种子", "seed")),
         }
     cells = gr.State([])
     outputs = [left, right, chart, said, cells]

@@ -47,8 +47,7 @@ def build() -> Lens:
             maps[model] = parts.figure(pickable=True)
     with gr.Row():
         for model in MODELS:
-            knobs[f"{model}_head"] = parts.slider(0, 24, value=0, step=1, label=tr(
-                f"{model} 的头（0：全部平均）", f"head of {model} (0: mean of all)"))
+            knobs[f"{model}_head"] = parts.slider(0, 24, value=0, step=1, label=knob_label(model, ""))
     gr.Markdown(EXPLANATION)
 
     def draw(study: Study) -> Iterator[Update]:
@@ -62,11 +61,19 @@ def build() -> Lens:
             update[boards[model]] = picture(position, arrows, opacities(study.moves, shares))
             update[notes[model]] = lists.title(model, note(seen[model], chosen[model], len(study.moves)))
             update[maps[model]] = figures.heads(model, seen[model], chosen[model])
-            update[knobs[f"{model}_head"]] = gr.update(maximum=min(MOST_HEADS, seen[model].rows), value=chosen[model])
+            name = seen[model].name(chosen[model]) if chosen[model] else ""
+            update[knobs[f"{model}_head"]] = gr.update(
+                maximum=min(MOST_HEADS, seen[model].rows), value=chosen[model], label=knob_label(model, name))
         yield update | {bars: figures.attention_bars(seen, chosen), "share": 1.0}
 
     return Lens(draw, [*boards.values(), *notes.values(), *maps.values(), bars], knobs=knobs, picks=[bars],
                 choosers=[(maps[model], f"{model}_head") for model in MODELS])
+
+
+def knob_label(model: str, name: str) -> str:
+    """What the slider of a model's heads is called while the head `name` ("layer.head", "" for the mean) is chosen."""
+    zh, en = (f"，此刻是 {name}", f"; now {name}") if name else ("", "")
+    return tr(f"{model} 的头（0：全部平均{zh}）", f"head of {model} (0: mean of all{en})")
 
 
 def looks(moves: tuple[int, ...], shares: list[float], color: str) -> list[Arrow]:

@@ -53,7 +53,7 @@ def build() -> Lens:
     with gr.Row():
         length = parts.slider(4, MOST_DETOUR, value=default.detour, step=4,
                               label=tr("弯路的着数", "plies of the detour"))
-        seed = gr.Number(default.seed, precision=0, label=tr("随机种子", "random seed"))
+        seed = gr.Number(default.seed, label=tr("随机种子", "random seed"))
     said = parts.verdict()
     titles, boards, here = {}, {}, {}
     with gr.Row(equal_height=False):
