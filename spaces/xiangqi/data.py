@@ -41,6 +41,10 @@ class Games:
     result: np.ndarray
     validation: np.ndarray
 
+    def joined(self, other: Games) -> Games:
+        """These games, then the others."""
+        return Games(*(np.concatenate([getattr(self, f), getattr(other, f)]) for f in vars(self)))
+
     def select(self, games: np.ndarray) -> Games:
         """The games of a boolean mask (G,)."""
         plies = np.repeat(games, self.lengths)
@@ -96,9 +100,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/xiangqi"), help="of both files")
+    parser.add_argument("--own", type=Path, help="labelled games of a model (spaces.xiangqi.label), to join the labels")
     parser.add_argument("--pack", type=Path, required=True, help="the folder to write the archive to")
     args = parser.parse_args()
     human, labelled = (read_games(args.data / f"{name}.jsonl.xz") for name in ("games", "labelled"))
+    if args.own:
+        labelled = labelled.joined(read_games(args.own))
     path = pack(human, labelled, args.pack)
     print(json.dumps({"archive": str(path), "bytes": path.stat().st_size, "human_plies": len(human.moves),
                       "labelled_plies": len(labelled.moves), "labels": int((labelled.best >= 0).sum()),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from spaces.xiangqi.board import iccs, parse_iccs
 
+MATE = 30_000
 PATHS = ("fairy-stockfish", "/usr/games/fairy-stockfish")
 
 
@@ -37,13 +38,24 @@ class Engine:
 
     def think(self, fen: str, moves: Sequence[int], depth: int) -> tuple[int | None, int | None]:
         """The best move, None after the end, and in how many moves whoever is to move mates, below 1 when mated."""
+        best, kind, value = self._go(fen, moves, depth)
+        return best, value if kind == "mate" else None
+
+    def label(self, fen: str, moves: Sequence[int], depth: int) -> tuple[int | None, int]:
+        """The best move, None after the end, and its centipawns for whoever is to move; mate in n counts MATE − n."""
+        best, kind, value = self._go(fen, moves, depth)
+        if kind == "mate":
+            value = MATE - value if value > 0 else -MATE - value
+        return best, value
+
+    def _go(self, fen: str, moves: Sequence[int], depth: int) -> tuple[int | None, str, int]:
+        """The best move, and what the last score was of: "cp" or "mate"."""
         self._say(f"position fen {fen} moves {' '.join(map(to_uci, moves))}", f"go depth {depth}")
-        mate, words = None, []
+        score, words = ("cp", "0"), []
         for words in self._hear("bestmove"):
             if "score" in words:
-                kind, value = words[words.index("score") + 1 :][:2]
-                mate = int(value) if kind == "mate" else None
-        return None if words[1] == "(none)" else from_uci(words[1]), mate
+                score = words[words.index("score") + 1 :][:2]
+        return None if words[1] == "(none)" else from_uci(words[1]), score[0], int(score[1])
 
     def _say(self, *lines: str) -> None:
         self.process.stdin.write("\n".join(lines) + "\n")

@@ -1,11 +1,13 @@
 """fairy-stockfish in our words."""
 
+from contextlib import closing
+
 import pytest
 
 from spaces.xiangqi import engine as engines
 from spaces.xiangqi.board import parse_iccs
 from spaces.xiangqi.engine import Engine, from_uci, to_uci
-from spaces.xiangqi.rules import ALL_MOVES
+from spaces.xiangqi.rules import ALL_MOVES, Position
 
 
 def test_uci_counts_ranks_from_one():
@@ -22,3 +24,13 @@ def test_the_engine_sees_mates_and_ends():
     assert engine.think(mate, line[:1], 6)[1] == -1 and engine.think(mate, line, 6) == (None, 0)
     engine.close()
     assert engine.process.poll() is not None
+
+
+@pytest.mark.skipif(not engines.installed(), reason="fairy-stockfish is not installed")
+def test_labels_count_mates_as_centipawns():
+    with closing(Engine()) as engine:
+        mate = "4k4/9/9/9/9/9/9/9/R8/1R1K5 w - - 0 1"
+        assert engine.label(mate, (), 6)[1] == engines.MATE - 2
+        assert engine.label(mate, (parse_iccs("a1a8"),), 6)[1] == 1 - engines.MATE
+        best, score = engine.label(Position().fen(), (), 4)
+        assert best in Position().legal_moves() and abs(score) < 200
