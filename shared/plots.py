@@ -60,7 +60,10 @@ def cells(
     range: Sequence[float],
     **options: Any,
 ) -> dict:
-    """A heat map: z[j][i] at (x[i], y[j]), from `low` over the page's surface to `high` across `range`."""
+    """A heat map: z[j][i] at (x[i], y[j]), from `low` over the page's surface to `high` across `range`.
+
+    With show_values=True a cell shows its number, or what `texts`[j][i] says instead.
+    """
     rows = [numbers(row, 4) for row in z]
     return {"kind": "cells", "x": numbers(x), "y": numbers(y), "z": rows, "name": name, "range": list(range), **options}
 

@@ -12,6 +12,7 @@
   const format = (v) => {
     if (!isNumber(v)) return v === null || v === undefined ? "—" : String(v);
     const size = Math.abs(v);
+    if (Number.isInteger(v) && size >= 1e4 && size < 1e9) return v.toLocaleString("en-US");
     if (size !== 0 && (size < 1e-3 || size >= 1e5)) return v.toExponential(2);
     return String(+v.toPrecision(4));
   };
@@ -67,11 +68,11 @@
   };
 
   // ---- axes
-  const folded = (g, text, room) => { // a name on two lines where it would run into the next
+  const folded = (g, text, room) => { // a name on two lines where it would run into the next; a Latin word stays whole
     if (g.measureText(text).width <= room - 4 || text.length < 4) return [text];
-    const middle = Math.ceil(text.length / 2), gap = text.indexOf(" ", middle - 2);
-    const at = gap > 0 ? gap : middle;
-    return [text.slice(0, at), text.slice(at).trim()];
+    const middle = Math.ceil(text.length / 2), gap = text.indexOf(" ", middle - 2), latin = /^[\x20-\x7e]*$/.test(text);
+    const at = gap > 0 ? gap : latin ? text.length : middle;
+    return [text.slice(0, at), text.slice(at).trim()].filter(Boolean);
   };
   const drawAxes = (g, spec, s) => {
     g.font = FONT;
@@ -82,17 +83,19 @@
     g.strokeStyle = colour("grid");
     g.fillStyle = colour("muted");
     g.textAlign = "center"; g.textBaseline = "top";
+    const bare = spec.layers.some((l) => l.kind === "cells" && l.show_values); // lines would strike the numbers out
     const slot = xTicks.length > 1 ? Math.abs(s.x(xTicks[1]) - s.x(xTicks[0])) : Infinity;
     xTicks.forEach((v, i) => {
       const px = Math.round(s.x(v)) + 0.5;
-      g.beginPath(); g.moveTo(px, s.box.y0); g.lineTo(px, s.box.y1); g.stroke();
+      if (!bare) { g.beginPath(); g.moveTo(px, s.box.y0); g.lineTo(px, s.box.y1); g.stroke(); }
       const lines = spec.x.names ? folded(g, kx.pick(spec.x.names[i]), slot) : [tickLabel("x", v)]; // a number stays whole
-      lines.forEach((line, row) => g.fillText(line, px, s.box.y1 + 6 + 13 * row));
+      const room = spec.x.names && xTicks.length > 1 ? slot - 4 : undefined; // what is still too long is drawn narrower
+      lines.forEach((line, row) => g.fillText(line, px, s.box.y1 + 6 + 13 * row, room));
     });
     g.textAlign = "right"; g.textBaseline = "middle";
     yTicks.forEach((v, i) => {
       const py = Math.round(s.y(v)) + 0.5;
-      g.beginPath(); g.moveTo(s.box.x0, py); g.lineTo(s.box.x1, py); g.stroke();
+      if (!bare) { g.beginPath(); g.moveTo(s.box.x0, py); g.lineTo(s.box.x1, py); g.stroke(); }
       g.fillText(spec.y.names ? kx.pick(spec.y.names[i]) : tickLabel("y", v), s.box.x0 - 6, py);
     });
     g.fillStyle = colour("ink");
@@ -136,8 +139,10 @@
         const x = s.x(ex[i]), y = s.y(ey[j + 1]);
         g.fillRect(x, y, s.x(ex[i + 1]) - x + 0.6, s.y(ey[j]) - y + 0.6);
         if (layer.show_values && s.x(ex[i + 1]) - x > 34) {
-          g.globalAlpha = 1; g.fillStyle = colour("ink"); g.textAlign = "center"; g.textBaseline = "middle";
-          g.fillText(format(v), (x + s.x(ex[i + 1])) / 2, (y + s.y(ey[j])) / 2);
+          const [lo, hi] = layer.range, far = (v - lo) / (hi - lo) - 0.5, [low, , high] = shades(layer);
+          const deep = Math.abs(far) > 0.25 && (far < 0 ? low : high) !== "surface";
+          g.globalAlpha = 1; g.fillStyle = colour(deep ? "surface" : "ink"); g.textAlign = "center"; g.textBaseline = "middle";
+          g.fillText(layer.texts?.[j][i] ?? format(v), (x + s.x(ex[i + 1])) / 2, (y + s.y(ey[j])) / 2);
         }
       }));
     },

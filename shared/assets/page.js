@@ -23,9 +23,11 @@
   const TOASTS = { Error: ["请检查", "Please check"], Warning: ["请注意", "Please note"], Info: ["提示", "Note"], Success: ["好了", "Done"] };
   const titled = (node) => node.parentNode?.classList?.contains("toast-title") && TOASTS[node.data.trim()];
   const skipped = (node) => /^(SCRIPT|STYLE|TEXTAREA)$/.test(node.parentNode?.nodeName || "");
+  const TYPES = /^Invalid file type: (.*?)\. Only (.*?) allowed\.?$/; // gradio's page says it before the file is sent
   const showText = (node) => {
-    const title = titled(node);
+    const title = titled(node), [, file, types] = node.data.match(TYPES) || [];
     if (title) node.data = title.join(SEPARATOR);
+    if (types) node.data = `${file}：格式须为 ${types} 之一。${SEPARATOR}${file}: must be one of ${types}.`;
     if (node.data.includes(SEPARATOR) && !skipped(node)) originals.set(node, node.data);
     const both = originals.get(node);
     if (both === undefined) return;

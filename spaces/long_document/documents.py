@@ -188,9 +188,8 @@ def read_pdf(data: bytes) -> str:
         raise InputError("file", zh, "is an encrypted PDF: remove its password first.") from None
     except InputError:
         raise
-    except Exception as error:  # a damaged file makes pypdf say almost anything
-        reason = type(error).__name__
-        raise InputError("file", f"是坏的 PDF（{reason}）。", f"is a broken PDF ({reason}).") from None
+    except Exception:  # a damaged file makes pypdf say almost anything
+        raise InputError("file", "是坏的 PDF，读不出来。", "is a broken PDF and cannot be read.") from None
     text = "\n".join(pages)
     if not text.strip():
         zh, en = "这个 PDF 没有文字层，大概是扫描件。", "has no text layer: it is probably a scan."

@@ -28,6 +28,7 @@ from spaces.long_document.readings import pick_task, scored
 
 SHARES = (0.02, 0.05, 0.1, 0.2)  # of the tokens, that are hidden to test an explanation
 DRAWS = 2  # random sets of tokens beside it
+BELIEVED = 0.02  # mean difference of p above which an explanation is worth believing
 RUN = 8  # random tokens are hidden in runs of about this length, as explanations come in runs
 STOP = r"""\.(?=["'”’)]*(?:\s|$))"""  # a full stop before a space: 3.14 is no end
 BODY = rf"(?:[^。！？；!?;\n.]++|(?!{STOP})\.)"
@@ -61,9 +62,9 @@ class Evidence:
 
     @property
     def faithfulness(self) -> float:
-        """Mean of p(random hidden) − p(named hidden); above 0, the explanation names what matters."""
+        """Mean of p(random hidden) − p(named hidden), to a hundredth; above BELIEVED it names what matters."""
         pairs = list(zip(self.curve.get("random", []), self.curve.get("named", []), strict=True))[1:]
-        return float(np.mean([random - named for random, named in pairs])) if pairs else float("nan")
+        return round(float(np.mean([random - named for random, named in pairs])), 2) if pairs else float("nan")
 
 
 def document(reader: Reader, text: str) -> Document:
@@ -223,6 +224,18 @@ def summed(doc: Document, parts: np.ndarray, stretches: list[tuple[int, int]]) -
 
 
 def strongest_sentence(doc: Document, found: Evidence) -> tuple[int, int]:
-    """[start, end) of the sentence with the largest part for the label."""
+    """[start, end) of the best sentence of the paragraph with the largest part for the label.
+
+    One sentence of a long text may score high by chance; a paragraph's sum is steadier.
+    """
+    lines = paragraphs(doc.text)
+    first, last = lines[int(summed(doc, found.parts, lines).argmax())]
     stretches = sentences(doc.text)
-    return stretches[int(summed(doc, found.parts, stretches).argmax())]
+    inside = [stretch for stretch in stretches if first <= stretch[0] < last]
+    return max(inside or stretches, key=lambda stretch: support(doc, found, stretch))
+
+
+def support(doc: Document, found: Evidence, stretch: tuple[int, int]) -> float:
+    """The part of a stretch [start, end) of the text in log p of the label."""
+    starts = doc.spans[doc.inner, 0]
+    return float(found.parts[doc.inner][(starts >= stretch[0]) & (starts < stretch[1])].sum())

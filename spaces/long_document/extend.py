@@ -21,12 +21,17 @@ from spaces.long_document.positions import ALPHA, extend_positions
 
 def load_with_head(source: str) -> PreTrainedModel:
     """The checkpoint as the class that its configuration names, so that its head is kept."""
+    if not Path(source).is_dir() and (source.startswith((".", "/")) or source.count("/") > 1):  # no name on the hub
+        raise InputError("model", f"没有文件夹 {source}。", f"there is no folder {source}.")
     names = AutoConfig.from_pretrained(source).architectures or ["AutoModel"]
     return getattr(transformers, names[0], AutoModel).from_pretrained(source, dtype="auto")
 
 
 def extend_checkpoint(source: str, out: str | Path, length: int, alpha: float = ALPHA) -> dict:
     """Load, extend to `length` tokens, save model and tokenizer to `out`; returns what was written."""
+    out = Path(out)
+    if out.exists() and any(out.iterdir()):
+        raise InputError("out", f"{out} 里已有文件，请换个文件夹。", f"{out} holds files: name another folder.")
     model = extend_positions(load_with_head(source), alpha, length)
     model.save_pretrained(out)
     written = {"out": str(out), "model": type(model).__name__, "length": length, "alpha": alpha}

@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.i18n import pick, tr
 from shared.plots import ACCENT, COUNTER, GREY, INK, axis, bars, cells, figure, line, points, rule
-from spaces.long_document.evidence import Evidence
+from spaces.long_document.evidence import BELIEVED, DRAWS, Evidence
 from spaces.long_document.head import Head
 from spaces.long_document.moving import Moved
 from spaces.long_document.readings import Reading
@@ -40,6 +40,7 @@ WAY_NAMES = {
     "zero": tr("零", "zero"),
 }
 MOST_LABELS = 8
+ALIKE = 0.02  # confidences that differ by less make no difference
 ENGLISH = {  # the default's labels
     "北京": "Beijing", "上海": "Shanghai", "重庆": "Chongqing", "广东": "Guangdong", "山东": "Shandong",
     "河南": "Henan", "浙江": "Zhejiang", "史书": "histories", "白话小说": "novels", "经子儒学": "classics",
@@ -95,15 +96,15 @@ def deletion_figure(found: Evidence | None) -> str:
     if found and found.curve:
         share = [100 * s for s in found.curve["share"]]
         layers = [
-            line(share, found.curve["random"], tr("随机遮住（2 次平均）", "random (mean of 2)"), GREY),
+            line(share, found.curve["random"], tr(f"随机遮住（{DRAWS} 次平均）", f"random (mean of {DRAWS})"), GREY),
             line(share, found.curve["named"], tr("遮住点名的", "the named ones"), ACCENT),
             points(share, found.curve["named"], color=ACCENT),
         ]
         score = f"{found.faithfulness:+.2f}".replace("-", "−")
         caption = tr(
-            f"忠实度 {score}：遮住点名的词元比随机遮住多掉这么多概率（平均）；不大于 0 就别信它。",
+            f"忠实度 {score}：遮住点名的词元比随机遮住多掉这么多概率（平均）；不超过 {BELIEVED:g} 就别信它。",
             f"Faithfulness {score}: so much more probability is lost than by random hiding, on average; do not "
-            "believe it at 0 or below.",
+            f"believe it unless above {BELIEVED:g}.",
         )
     across = axis(tr("遮住的词元（%）", "tokens hidden (%)"), (0, 20.5))
     return figure(
@@ -113,7 +114,7 @@ def deletion_figure(found: Evidence | None) -> str:
 
 def moved_figure(moved: Moved | None) -> str:
     """Confidence against the place of the passage, with the edges between blocks."""
-    layers = []
+    layers, of, top = [], tr("p（标签）", "p(label)"), 1.0
     caption = tr(
         "把一段关键的话从头挪到尾，看信心怎么变；竖线是 512 的整数倍。",
         "Slide a key passage from beginning to end and watch the confidence; the lines are multiples of 512.",
@@ -123,22 +124,31 @@ def moved_figure(moved: Moved | None) -> str:
         edges = range(moved.block, moved.tokens, moved.block * max(1, moved.tokens // moved.block // 12))
         layers += [rule("vline", edge, "", GREY, dash=True) for edge in edges]
         layers += [
-            line(moved.places, moved.confidence, tr("p（标签）", "p(label)"), ACCENT),
+            line(moved.places, moved.confidence, tr("放在这里", "with it here"), ACCENT),
             points(moved.places, moved.confidence, color=ACCENT),
         ]
         low = int(np.argmin(moved.confidence))
         at, p = moved.places[low], moved.confidence[low]
         near = min(at % moved.block, -at % moved.block)  # of all edges: of a long text few are drawn
         tail = ("，贴着块边", ", at an edge") if near <= 32 and at > 32 else ("", "")
-        caption = tr(
-            f"最没信心处：前面 {at} 个词元（p = {p:.2f}{tail[0]}）；没有这一段时 p = {moved.without:.2f}。",
-            f"Least sure with {at} tokens before it (p = {p:.2f}{tail[1]}); p = {moved.without:.2f} without it.",
-        )
+        highest = max(moved.confidence)
+        if highest - p < ALIKE:
+            caption = tr(
+                f"放在哪里都一样：p 在 {p:.2f} 与 {highest:.2f} 之间；没有这一段时 {moved.without:.2f}。",
+                f"Its place makes no difference: p from {p:.2f} to {highest:.2f}; {moved.without:.2f} without it.",
+            )
+        else:
+            caption = tr(
+                f"最没信心处：前面 {at} 个词元（p = {p:.2f}{tail[0]}）；没有这一段时 p = {moved.without:.2f}。",
+                f"Least sure with {at} tokens before it (p = {p:.2f}{tail[1]}); p = {moved.without:.2f} without it.",
+            )
+        name, top = named(moved.label, 10), min(1.0, 1.3 * max(highest, moved.without, 0.1))
+        of = tr(f"p（{pick(name, 'zh')}）", f"p({pick(name, 'en')})")
     most = moved.tokens if moved else 2048
     return figure(
         "moved",
         axis(tr("这一段前面的词元数", "tokens before the passage"), (0, most)),
-        axis(tr("p（标签）", "p(label)"), (0, 1)),
+        axis(of, (0, top)),
         layers,
         caption=caption,
         aspect=0.5,
@@ -195,12 +205,8 @@ def sweep_figure(found: dict[str, list[float]], alpha: float) -> str:
     )
 
 
-def measured_figures(measured: dict | None) -> list[str]:
+def measured_figures(measured: dict) -> list[str]:
     """Accuracy by place and by length for each way of continuing, from measured.json."""
-    if not measured:
-        said = tr("还没有测量。", "Not measured yet.")
-        empty = figure("measured", axis(), axis(tr("准确率", "accuracy"), (0, 1)), [], caption=said)
-        return [empty, empty]
     captions = (
         tr(
             f"同样的 512 个词元，当作站在更远处来读：好的续法不掉。{measured['documents']} 篇，我们实测。",
@@ -250,30 +256,33 @@ def confusion_figure(head: Head | None) -> str:
     axes = (tr("判为", "called"), tr("其实是", "true label"))
     if head is None:
         said = tr("混淆矩阵：没看过的文档被判成什么。", "The confusion matrix: what unseen documents are called.")
-        return figure("confusion", axis(axes[0]), axis(axes[1]), [], caption=said, aspect=0.8)
+        blank = [axis(label, (0, 1), ticks=[]) for label in axes]
+        return figure("confusion", *blank, [], caption=said, aspect=0.8)
     count = len(head.labels)
-    shares = head.confusion / np.maximum(1, head.confusion.sum(1, keepdims=True))
+    counts = head.confusion[::-1]  # the first label's row on top
     heat = cells(
         range(count),
         range(count),
-        shares.round(2),
+        (counts / np.maximum(1, counts.sum(1, keepdims=True))).round(2),
         tr("份额", "share"),
         (0, 1),
         low="surface",
         high=ACCENT,
         show_values=count <= 12,
+        texts=[[str(int(n)) for n in row] for row in counts],
     )
-    names = {"ticks": list(range(count)), "names": [named(label, 6) for label in head.labels]}
+    ticks, names = list(range(count)), [named(label, 6) for label in head.labels]
     limits = (-0.5, count - 0.5)
     caption = tr(
-        f"{head.folds} 折交叉验证，{head.texts} 篇：准确率 {head.accuracy:.0%}，总猜最多的一类是 {head.guessing:.0%}。",
-        f"{head.folds}-fold cross-validation, {head.texts} texts: {head.accuracy:.0%} right; always guessing the most "
-        f"frequent label, {head.guessing:.0%}.",
+        f"格里是篇数，颜色是它占那一行的份额。{head.folds} 折交叉验证，{head.texts} 篇："
+        f"准确率 {head.accuracy:.0%}，总猜最多的一类是 {head.guessing:.0%}。",
+        f"Counts; colour: their share of the row. {head.folds}-fold cross-validation, {head.texts} texts: "
+        f"{head.accuracy:.0%} right; always guessing the most frequent label, {head.guessing:.0%}.",
     )
     return figure(
         "confusion",
-        axis(axes[0], limits, **names),
-        axis(axes[1], limits, **names),
+        axis(axes[0], limits, ticks=ticks, names=names),
+        axis(axes[1], limits, ticks=ticks, names=names[::-1]),
         [heat],
         caption=caption,
         aspect=0.8,

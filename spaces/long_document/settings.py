@@ -9,7 +9,8 @@ from spaces.long_document.positions import ALPHA, check_alpha
 
 READINGS = ("512", "sliding", "whole", "performer", "taylor")
 WAYS_TO_EXPLAIN = ("gradient", "occlusion")
-LIMITS = {"stride": (64, 512), "place": (0.0, 100.0), "tokens": (512, 262_144), "steps": (5, 41), "budget": (8, 400)}
+LIMITS = {"stride": (64, 512), "place": (0.0, 100.0), "share": (0.0, 50.0), "tokens": (512, 262_144),
+          "steps": (5, 41), "budget": (8, 400)}  # fmt: skip
 MOST_NAME = 400
 HIDDEN = ("医药养生", "兵法军事", "佛道", "史书", "白话小说", "术数命理")  # genres that a composed book has evidence of
 
@@ -22,11 +23,13 @@ class Example:
     place: float = 70.0
     """Where the evidence stands, per cent of the way through."""
     genre: str = "医药养生"
+    share: float = 20.0
+    """How much of it is evidence, per cent; one sentence at least."""
     seed: int = 0
 
     def __post_init__(self):
         choice("genre", self.genre, HIDDEN)
-        for name in ("tokens", "place"):
+        for name in ("tokens", "place", "share"):
             object.__setattr__(self, name, number(name, getattr(self, name), LIMITS[name]))
         object.__setattr__(self, "seed", number("seed", self.seed, (0, 2**31 - 1)))
 

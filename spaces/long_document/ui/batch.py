@@ -27,12 +27,12 @@ QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_li
 EVERY, SAVED_EVERY = 0.3, 2.0  # seconds between two pictures, and two links: each carries the whole table
 SHOWN = 50
 ABOUT = prose(
-    "一个 zip（txt、md、html、pdf、docx）或一个有 `text` 列的 CSV，最多 2,000 篇。"
+    "一个 zip（txt、md、html、pdf、docx）或一个有 <code>text</code> 列的 CSV，最多 2,000 篇。"
     "任务和模型按“读一篇”里的设置。"
     "读坏的那篇写明原因，不影响别的。停下以后，把已有的结果表交回来，就从断处接着读。",
-    "A zip (txt, md, html, pdf, docx) or a CSV with a column `text`, 2,000 documents at most. Task and model are those "
-    "of “Read”. A document that cannot be read says why, and the others go on. Once stopped, hand the table back and "
-    "it goes on from there.",
+    "A zip (txt, md, html, pdf, docx) or a CSV with a column <code>text</code>, 2,000 documents at most. Task and "
+    "model are those of “Read”. A document that cannot be read says why, and the others go on. Once stopped, hand the "
+    "table back and it goes on from there.",
 )
 
 
@@ -140,7 +140,7 @@ def build(bench: Bench) -> None:
             earlier = gr.File(
                 label=tr("接着读：已有的结果表", "resume: an earlier table"),
                 file_types=[".csv"],
-                height=100,
+                height=130,
                 elem_id="batch-earlier",
             )
         with gr.Column(scale=1, min_width=300):

@@ -13,6 +13,7 @@ import gradio as gr
 from shared.experiment import InputError, from_values
 from shared.i18n import markup, pick, tr
 from spaces.long_document.documents import MOST_BYTES, check_text, read_file
+from spaces.long_document.figures import named
 from spaces.long_document.generator import compose
 from spaces.long_document.reader import Reader, load_named, trained
 from spaces.long_document.readings import CLOCK
@@ -37,6 +38,8 @@ class Document:
     name: str = ""
     evidence: tuple[int, int] | None = None
     """Where a generated book hides its passage, characters."""
+    hidden: str = ""
+    """The label of that passage."""
 
     def __deepcopy__(self, memo) -> Document:
         return self
@@ -95,13 +98,13 @@ def pasted(text: str, document: Document) -> Document:
     return document if text in (preview(document), document.text) else Document(text or "")
 
 
-def make(tokens: float, place: float, genre: str, seed: float) -> Iterator[list]:
+def make(*values) -> Iterator[list]:
     """A generated book becomes the document: (document, box, status)."""
-    example = Example(tokens, place, genre, seed)
+    example = from_values(Example, values)
     yield [gr.skip(), gr.skip(), tr(f"正在写 {example.tokens:,} 个词元……", f"writing {example.tokens:,} tokens…")]
     reader = load_named()
     text, where = compose(lambda part: len(reader.tokenizer(part, verbose=False).input_ids), example)
-    document = Document(text, COMPOSED, where)
+    document = Document(text, COMPOSED, where, example.genre)
     yield [document, shown(document), ""]
 
 
@@ -131,10 +134,18 @@ def count(document: Document, *values) -> Iterator[str]:
 def told(document: Document, reader: Reader, tokens: int, seconds: list[float] | None) -> str:
     """The sentence about a document that is not read yet."""
     known = trained(reader)
-    seen = min(1.0, known / tokens)
     names = [f"<b>{html.escape(pick(document.name, x))}</b> · " if document.name else "" for x in ("zh", "en")]
-    zh = f"{names[0]}{len(document.text):,} 字 = <b>{tokens:,}</b> 个词元；前 {known} 个只占 {seen:.1%}。"
-    en = f"{names[1]}{len(document.text):,} characters = <b>{tokens:,}</b> tokens; the first {known} are {seen:.1%}."
+    zh = f"{names[0]}{len(document.text):,} 字 = <b>{tokens:,}</b> 个词元；"
+    en = f"{names[1]}{len(document.text):,} characters = <b>{tokens:,}</b> tokens; "
+    if tokens <= known:
+        zh += f"不超过 {known} 个，几种精确读法看到的一样。"
+        en += f"up to {known} all exact readings see the same."
+    else:
+        zh, en = zh + f"前 {known} 个只占 {known / tokens:.1%}。", en + f"the first {known} are {known / tokens:.1%}."
+    if document.hidden:
+        label = html.escape(named(document.hidden))
+        zh += f"藏着“{pick(label, 'zh')}”。"
+        en += f" “{pick(label, 'en')}” is hidden in it."
     if seconds is not None:
         total = lasting(sum(seconds))
         zh, en = f"{zh}所选读法共约 {total[0]}。", f"{en} The chosen readings take about {total[1]}."

@@ -19,18 +19,21 @@ from shared.page import Page, clicked, guard, halt, latest
 from spaces.long_document import figures
 from spaces.long_document.documents import check_text
 from spaces.long_document.evidence import (
+    BELIEVED,
     LONG,
+    Evidence,
     by_gradient,
     by_occlusion,
     challenged,
     document,
     strongest_sentence,
+    support,
 )
 from spaces.long_document.heat import SCRIPT, STYLE, TEMPLATE, cut_units, heat
 from spaces.long_document.moving import move
 from spaces.long_document.reader import Reader, load_named
 from spaces.long_document.readings import CLOCK, perform_named, pick_task
-from spaces.long_document.settings import LIMITS, Explain
+from spaces.long_document.settings import LIMITS, Example, Explain
 from spaces.long_document.ui.document import Bench, Document, asks_genre, lasting, make, tidy
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
@@ -50,7 +53,7 @@ SAID = "—"
 WHICH = tr("解释哪个标签（—：模型的判断）", "label to explain (—: the model's)")
 START = tr(
     "按“找证据”：哪一段、哪一句、哪个词撑起了这个标签？",
-    "Press “Find the evidence”: which paragraph, sentence, word carries the label?",
+    "Press “Find evidence”: which paragraph, sentence, word carries the label?",
 )
 EXPLANATION = prose(
     r"""**梯度**：读一遍、往回走一遍，内存仍然只随长度线性增长；每个词元的分数是“把它换成平均词”时
@@ -104,11 +107,13 @@ def explain(doc: Document, model: str, task: str, said: tuple, *values) -> Itera
     for share, label in _label(model, reader, doc, task, said, settings.label):
         if not label:
             yield [*nothing, _progress("read", share, foretold), *nothing[:2]]
+    asked = doc.hidden in pick_task(reader, task)[0]
+    hides = doc if asked else dataclasses.replace(doc, evidence=None, hidden="")
     last = began = time.perf_counter()
     for share, stage, read, found in explained(model, doc.text, task, label, settings.way, settings.budget):
         if found is not None:
             start, stop = strongest_sentence(read, found)
-            told = _verdict(label, found, doc, (start, stop))
+            told = _verdict(label, found, hides, start, support(read, found, (start, stop)))
             status = "" if stage == "test" else _progress("test", 0, foretold)
             began = time.perf_counter()
             yield [heat(read, found), figures.deletion_figure(found), told, status, doc.text[start:stop], start]
@@ -147,17 +152,29 @@ def _progress(stage: str, share: float, seconds: float) -> str:
     return parts.progress(share, told)
 
 
-def _verdict(label: str, found, doc: Document, strongest: tuple[int, int]) -> str:
-    place = strongest[0] / max(1, len(doc.text))
-    safe = html.escape(figures.named(label))
-    zh = f"“{pick(safe, 'zh')}”最强的证据在全文 <b>{place:.0%}</b> 处"
-    en = f"The strongest evidence for “{pick(safe, 'en')}” stands <b>{place:.0%}</b> of the way through"
-    if doc.evidence:
-        hit = doc.evidence[0] <= strongest[0] < doc.evidence[1]
+def _verdict(label: str, found: Evidence, doc: Document, start: int, for_it: float) -> str:
+    """What the explanation names, beside what was hidden, and whether to believe it.
+
+    start, for_it: of the strongest sentence, where it begins and its part in log p.
+    """
+    place = start / max(1, len(doc.text))
+    names = [pick(html.escape(figures.named(label)), language) for language in ("zh", "en")]
+    zh = f"“{names[0]}”最强的证据在全文 <b>{place:.0%}</b> 处"
+    en = f"The strongest evidence for “{names[1]}” stands <b>{place:.0%}</b> of the way through"
+    if for_it <= 0:
+        zh, en = f"没有哪一句单独撑起“{names[0]}”", f"No sentence speaks for “{names[1]}” by itself"
+    elif doc.evidence and doc.hidden == label:
+        hit = doc.evidence[0] <= start < doc.evidence[1]
         zh += "，正是藏进去的那一段" if hit else "，<b class='bad'>不是</b>藏进去的那一段"
         en += ": it is what was hidden there" if hit else ": it is <b class='bad'>not</b> what was hidden"
+    if doc.hidden and doc.hidden != label:
+        other = [pick(html.escape(figures.named(doc.hidden)), language) for language in ("zh", "en")]
+        zh += f"；但藏进去的是<b class='bad'>“{other[0]}”</b>，模型没有认出来"
+        en += f"; but what was hidden is <b class='bad'>“{other[1]}”</b>, which the model did not recognise"
     if found.curve:
-        good = found.faithfulness > 0.02
+        p = found.curve["named"][0]
+        zh, en = f"模型有 {p:.0%} 的把握。{zh}", f"The model is {p:.0%} sure. {en}"
+        good = found.faithfulness > BELIEVED
         kind = "good" if good else "bad"
         score = f"{found.faithfulness:+.2f}".replace("-", "−")
         zh += f"。忠实度 <b class='{kind}'>{score}</b>，{'可信' if good else '别信'}"
@@ -196,7 +213,8 @@ def slide(doc: Document, model: str, task: str, said: tuple, passage: str, place
 def labels_of(model: str, task: str, present: str) -> dict:
     """The labels that can be explained; the present one stays if it is among them."""
     labels, _ = pick_task(load_named(model), task)
-    named = [(SAID, ""), *((figures.named(label), label) for label in labels)]
+    both = lambda label: " · ".join(dict.fromkeys(pick(figures.named(label), x) for x in ("zh", "en")))  # noqa: E731
+    named = [(SAID, ""), *((both(label), label) for label in labels)]  # a drop-down's own field shows one text only
     return gr.update(choices=named, value=present if present in labels else "")
 
 
@@ -208,13 +226,15 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
     with gr.Row(elem_classes="kx-try"):
         examples = [
             gr.Button(tr("例子：医方藏在 70 % 处", "example: a prescription at 70 %"), size="sm"),
-            gr.Button(tr("例子：兵法藏在开头", "example: tactics at the beginning"), size="sm"),
+            gr.Button(tr("例子：命书藏在开头", "example: divination at the beginning"), size="sm"),
             gr.Button(tr("例子：佛经藏在末尾", "example: a sutra at the end"), size="sm"),
         ]
     with gr.Row(elem_classes="kx-controls"):
-        start = gr.Button(tr("找证据", "Find the evidence"), variant="primary", elem_id="evidence-start", min_width=190)
+        start = gr.Button(tr("找证据", "Find evidence"), variant="primary", elem_id="evidence-start", min_width=190)
         stop = gr.Button(tr("停止", "Stop"), elem_id="evidence-stop", min_width=80)
-        knobs["way"] = gr.Radio(WAYS, value=default.way, show_label=False, container=False, min_width=260)
+        knobs["way"] = gr.Radio(
+            WAYS, value=default.way, label=tr("怎么找", "by"), show_label=False, container=False, min_width=260
+        )
         link = page.link_button("evidence")
     status = parts.status()
     said = parts.verdict(START)
@@ -265,12 +285,13 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
     explaining = latest(guard(tidy(explain, lambda: [*[gr.skip()] * 3, "", *[gr.skip()] * 2])))
     finding = (explaining, [finds, *who, *order], outputs)
     gr.on([tab.select, bench.task.change], *listing, **QUIET)
+    bench.document.change(lambda: figures.moved_figure(None), None, moving, **QUIET)  # it was of another document
     running = [start.click(*finding, **QUIET)]
     start.click(None, order, None, js=view.keep)
-    wanted = [(3072, 70.0, "医药养生", 0), (3072, 0.0, "兵法军事", 1), (3072, 100.0, "佛道", 2)]
-    for values, button in zip(wanted, examples, strict=True):
+    wanted = [Example(3072, 70.0), Example(3072, 0.0, "术数命理"), Example(3072, 100.0, "佛道")]
+    for example, button in zip(wanted, examples, strict=True):
         outcome = [bench.document, bench.box, status, bench.task, bench.label]
-        made = button.click(guard(partial(_made, values)), bench.model, outcome, **QUIET)
+        made = button.click(guard(partial(_made, dataclasses.astuple(example))), bench.model, outcome, **QUIET)
         running.append(made.success(*finding, **QUIET))
     text.pick(guard(chosen), [bench.document], [passage, place], **QUIET)
     sliding = latest(guard(tidy(slide, lambda: [gr.skip(), ""])))

@@ -18,25 +18,26 @@ from shared.i18n import markup, prose, tr
 from shared.live import Latest
 from shared.page import guard, halt, latest
 from spaces.long_document import figures
-from spaces.long_document.generator import EVIDENCE, compose
+from spaces.long_document.generator import compose
 from spaces.long_document.head import FEWEST, MOST, check_labelled, features, fit, save_head
 from spaces.long_document.many import Named, read_many
 from spaces.long_document.reader import load_named
 from spaces.long_document.readings import CLOCK
-from spaces.long_document.settings import Example
+from spaces.long_document.settings import HIDDEN, Example
 from spaces.long_document.ui.document import Bench, lasting, tidy
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 2}
 LENGTHS = ("512", "2048", "8192", "32768")
 ABOUT = prose(
-    f"""带一个 CSV：两列 `text` 与 `label`，{FEWEST} 到 {MOST:,} 行。
+    f"""带一个 CSV：两列 <code>text</code> 与 <code>label</code>，{FEWEST} 到 {MOST:,} 行。
 模型不动，只在它上面训练一个线性头；
 准确率是五折交叉验证的，每篇都由没见过它的头来判。下载的是普通的 Hugging Face checkpoint，位置已写成长表，
-plain transformers 直接能读。文档不离开这台机器，只在它的临时目录里，随其他上传一起清理。""",
-    f"""Bring a CSV with the columns `text` and `label`, {FEWEST} to {MOST:,} rows. The reader stays as it is; a linear
-head on top of it is trained and cross-validated in five folds: each text is judged by a head that has not seen it. What
-you download is an ordinary Hugging Face checkpoint with its positions written out, which plain transformers reads. Your
-texts stay on this machine, in its temporary folder, until that is cleared of uploads.""",
+不用我们的代码，transformers 就能读。文档不离开这台机器，只在它的临时目录里，随其他上传一起清理。""",
+    f"""Bring a CSV with the columns <code>text</code> and <code>label</code>, {FEWEST} to {MOST:,} rows. The reader
+stays as it is; a linear head on top of it is trained and cross-validated in five folds: each text is judged by a
+head that has not seen it. What you download is an ordinary Hugging Face checkpoint with its positions written out,
+which plain transformers reads. Your texts stay on this machine, in its temporary folder, until that is cleared of
+uploads.""",
 )
 SAVE = tr("下载 checkpoint（zip）", "Download the checkpoint (zip)")
 
@@ -91,8 +92,8 @@ def example() -> Iterator[list[str]]:
     writer = csv.writer(out)
     writer.writerow(["text", "label"])
     for number in range(24):
-        genre = list(EVIDENCE)[number % 2]
-        text, _ = compose(count, Example(700, (number * 37) % 100, genre, number))
+        genre = HIDDEN[number % 2]
+        text, _ = compose(count, Example(700, (number * 37) % 100, genre, seed=number))
         writer.writerow([text, genre])
     with TemporaryDirectory() as folder:
         file = Path(folder) / "labels.csv"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +18,10 @@ from shared.live import Latest
 from shared.page import Page, guard, halt, knob_value, latest
 from spaces.long_document import figures
 from spaces.long_document.documents import SUFFIXES, check_text
-from spaces.long_document.generator import EVIDENCE, compose
+from spaces.long_document.generator import compose
 from spaces.long_document.reader import load_named
 from spaces.long_document.readings import CLOCK, Reading, fine_tuned, perform_named
-from spaces.long_document.settings import LIMITS, READINGS, Example, Read
+from spaces.long_document.settings import HIDDEN, LIMITS, READINGS, Example, Read
 from spaces.long_document.ui.document import (
     COMPOSED,
     START,
@@ -35,6 +36,7 @@ from spaces.long_document.ui.document import (
     make,
     pasted,
     restored,
+    shown,
     tidy,
 )
 
@@ -53,7 +55,8 @@ $$q_{(i-1)n+j}=\alpha u_i+(1-\alpha)u_j,$$
 没有随长度增长的东西。
 
 **五种读法。** 截断只看开头；滑动窗口把各窗口的打分平均，窗口之间互不相见；整篇一次读完。
-Performer 与 Taylor 把别的注意力塞进用 softmax 训练的权重，不微调就会读坏——表里就是坏了多少。
+Performer 与 Taylor 把别的注意力塞进用 softmax 训练的权重，不微调就会读坏：“离整篇”是与精确整篇的全变差距离；
+把握更高不等于更对。
 
 **默认模型**只认两件事：中国地方性法规出自哪个省市（地名已遮住）、古文属于哪一类。别的文章它也会硬给一个标签。
 结果不能当法律或医疗意见。""",
@@ -64,12 +67,14 @@ but three tensors (n, d) grows with the length.
 
 **Five readings.** Cutting sees the beginning; a sliding window averages the scores of windows that never see one
 another; the whole is read at once. Performer and Taylor put other attention under weights that were trained with
-softmax: without fine-tuning they misread, and the table shows by how much.
+softmax: without fine-tuning they misread. “From the whole” is the total variation distance from the exact answer; a
+higher confidence is not a better answer.
 
 **The default model** knows two things: which province a Chinese local regulation comes from (names of places are
 masked), and the genre of a classical text. Any other text gets one of these labels too. Nothing here is legal or
 medical advice.""",
 )
+EARLIER = tr("图和表是换文字之前那一篇的；再按“读”。", "Figure and table are of the text before; press “Read” again.")
 ASK = tr("各种读法会给出同一个标签吗？", "Will the readings give the same label?")
 
 
@@ -90,10 +95,10 @@ def answer(document: Document, *values) -> Iterator[list]:
                 continue
             drawn = time.perf_counter()
             so_far = [*done, dataclasses.replace(reading, name=key)] if reading else done
-            yield [*pictures(so_far), _progress(key, share, drawn - began, foretold), said(done)]
+            yield [*pictures(so_far, document.hidden), _progress(key, share, drawn - began, foretold), said(done)]
         done.append(dataclasses.replace(reading, name=key))
         CLOCK.correct(reader, name, reading.tokens, reading.seconds)
-    yield [*pictures(done), "", said(done)]
+    yield [*pictures(done, document.hidden), "", said(done)]
 
 
 def _planned(settings: Read) -> Iterator[tuple[str, Path | None, str]]:
@@ -115,13 +120,14 @@ def _progress(name: str, share: float, seconds: float, foretold: float) -> str:
     return parts.progress(share, tr(f"{zh} {share:.0%}，还要约 {left[0]}", f"{en} {share:.0%}, about {left[1]} to go"))
 
 
-def pictures(readings: list[Reading]) -> list:
-    """Figure, table, sentence."""
-    return [figures.readings_figure(readings), table(readings), verdict(readings)]
+def pictures(readings: list[Reading], hidden: str = "") -> list:
+    """Figure, table, sentence; hidden: the label of what a composed book hides."""
+    hidden = hidden if readings and hidden in readings[0].scores else ""  # else another task was asked
+    return [figures.readings_figure(readings), table(readings, hidden), verdict(readings, hidden)]
 
 
-def verdict(readings: list[Reading]) -> str:
-    """What the readings agree on."""
+def verdict(readings: list[Reading], hidden: str = "") -> str:
+    """What the readings agree on, and which of them saw what was hidden."""
     if not readings:
         return ASK
     labels = {r.label for r in readings}
@@ -135,24 +141,47 @@ def verdict(readings: list[Reading]) -> str:
         en += "; the readings agree." if agree else "; the readings <b class='bad'>disagree</b>."
     else:
         zh, en = zh + "。", en + "."
+    if hidden:
+        right, name = [r.name for r in readings if r.label == hidden], html.escape(figures.named(hidden))
+        who = [figures.spoken(right, language) for language in ("zh", "en")]
+        none = ("都没认出来。", "recognised by none.")
+        seen = (f"认出来的：{who[0]}。", f"recognised by: {who[1]}.") if right else none
+        zh, en = f"{zh}藏的是“{pick(name, 'zh')}”，{seen[0]}", f"{en} Hidden was “{pick(name, 'en')}”, {seen[1]}"
     return markup(zh, en)
 
 
-def table(readings: list[Reading]) -> str:
-    """Label, confidence, tokens, seconds, memory of each."""
+def table(readings: list[Reading], hidden: str = "") -> str:
+    """Label, confidence, how far from the exact whole, seconds, memory and tokens of each."""
     if not readings:
         return ""
     heads = (
-        tr("读法", "reading"), tr("标签", "label"), tr("把握", "confidence"), tr("词元", "tokens"), tr("秒", "seconds"),
-        tr("峰值内存 MB", "peak MB"),
+        tr("读法", "reading"), tr("标签", "label"), tr("把握", "confidence"), tr("离整篇", "from the whole"),
+        tr("秒", "seconds"), tr("峰值内存 MB（模型之外）", "peak MB (above the model)"), tr("词元", "tokens"),
     )  # fmt: skip
+    exact = next((r for r in readings if r.name == "whole"), None)
+    right = lambda r: (" ✓" if r.label == hidden else " ✗") if hidden else ""  # noqa: E731
     rows = "".join(
-        f"<tr><td>{figures.reading_name(r.name)}</td><td>{html.escape(figures.named(r.label))}</td><td>{r.confidence:.1%}</td>"
-        f"<td>{r.tokens:,}</td><td>{r.seconds:.2f}</td><td>{r.peak_mb:,.0f}</td></tr>"
+        f"<tr><td>{figures.reading_name(r.name)}</td><td>{html.escape(figures.named(r.label))}<i>{right(r)}</i></td>"
+        f"<td>{r.confidence:.1%}</td><td>{distance(r, exact):.1%}</td><td>{r.seconds:.2f}</td>"
+        f"<td>{r.peak_mb:,.0f}</td><td>{r.tokens:,}</td></tr>".replace("nan%", "–")
         for r in readings
     )
     head = "".join(f"<th>{name}</th>" for name in heads)
     return f'<div class="kx-scroll"><table class="kx-table kx-columns"><tr>{head}</tr>{rows}</table></div>'
+
+
+def distance(reading: Reading, exact: Reading | None) -> float:
+    """Total variation between the answers of a reading and of the exact whole, nan without that."""
+    if exact is None:
+        return math.nan
+    return sum(abs(p - exact.scores.get(label, 0)) for label, p in reading.scores.items()) / 2
+
+
+def kept(document: Document, mine: Document, results: str, said: str) -> list:
+    """(the visitor's own last text, whether the button that brings it back shows, what the results are of)."""
+    own = bool(document.text) and document.name != COMPOSED
+    said = EARLIER if results else said
+    return [document if own else mine, gr.update(visible=not own and bool(mine.text)), said]
 
 
 def stopped(runs: Latest) -> str:
@@ -168,7 +197,7 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
     """Draw the view."""
     default, label = Read(), gr.State(())
     text, where = compose(len, Example(tokens=3000))
-    document = gr.State(Document(text, COMPOSED, where))
+    document = gr.State(Document(text, COMPOSED, where, Example.genre))
     knobs: dict[str, gr.components.Component] = {}
     with gr.Row(elem_classes="kx-try"):
         presets = [gr.Button(text, size="sm") for text, _ in TRY]
@@ -203,6 +232,8 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
             results = gr.HTML()
             with gr.Row(elem_classes="kx-controls"):
                 status = parts.status()
+                again = gr.Button(tr("换回我的文字", "My text again"), size="sm", min_width=110, scale=0, visible=False,
+                                  elem_id="long-again")  # fmt: skip
                 clear = gr.Button(tr("清空", "Clear"), size="sm", min_width=70, scale=0)
                 link = page.link_button("read")
     with gr.Accordion(tr("写一本书，把证据藏进去", "Compose a book and hide the evidence"), open=False):
@@ -227,6 +258,9 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
     gr.Markdown(EXPLANATION, latex_delimiters=parts.LATEX)
 
     order = [knobs[f.name] for f in dataclasses.fields(Read)]
+    mine = gr.State(Document())
+    document.change(kept, [document, mine, results, said], [mine, again, said], **QUIET)
+    again.click(lambda mine: [mine, shown(mine)], mine, [document, box], **QUIET)
     runs, answers = gr.State(Latest()), gr.State(Latest())
     wanted = (guard(restored), [knobs["model"], *maker], [knobs["task"], document, box, status])
     view = page.view("read", Read, knobs, link, tabs=tabs, redraw=wanted)
@@ -263,11 +297,12 @@ def _maker() -> list:
     """The knobs of the generator, in the order of Example's fields."""
     default = Example()
     length, place = tr("长度（词元）", "length (tokens)"), tr("证据的位置（%）", "place of the evidence (%)")
-    genres = [(figures.named(genre), genre) for genre in EVIDENCE]
+    genres = [(figures.named(genre), genre) for genre in HIDDEN]
     with gr.Row():
         return [
             parts.slider(*LIMITS["tokens"], value=default.tokens, step=512, label=length),
             parts.slider(*LIMITS["place"], value=default.place, step=1, label=place),
-            gr.Dropdown(genres, value=default.genre, label=tr("证据的类别", "genre of the evidence")),
+            gr.Radio(genres, value=default.genre, label=tr("证据的类别", "genre of the evidence")),
+            parts.slider(*LIMITS["share"], value=default.share, step=1, label=tr("证据占多少（%）", "evidence (%)")),
             gr.Number(default.seed, label=tr("随机种子", "seed")),
         ]

@@ -6,7 +6,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Bert
 
 from spaces.long_document.classifier import build_classifier, centre
 from spaces.long_document.data import GENRES, LABELS, PROVINCES
-from spaces.long_document.losses import Trainee, parameter_groups, smoothed_targets
+from spaces.long_document.losses import WHOLE, Trainee, parameter_groups, smoothed_targets
 from spaces.long_document.parts import SHARD, load_parts, publish, save_parts
 from spaces.long_document.positions import extend_positions
 
@@ -61,8 +61,11 @@ def test_evidence_counts_where_it_is_known(model):
     said = model.classifier(model.bert(input_ids=ids, output_hidden_states=True).hidden_states[-2]).detach()
     known = torch.zeros(2, said.shape[-1])
     known[0, :7] = 1
-    truth = said + known[:, None] * 0.5 + (1 - known[:, None]) * 9.0
+    signs = torch.tensor([1.0, -1.0]).repeat(4)[:, None]  # errors that cancel over the text
+    truth = said + known[:, None] * 0.5 * signs + (1 - known[:, None]) * 9.0
     torch.testing.assert_close(trainee(ids, evidence=(truth, known)).evidence, torch.tensor(0.25))
+    truth = said + known[:, None] * 0.5 + (1 - known[:, None]) * 9.0  # errors that add up count WHOLE times more
+    torch.testing.assert_close(trainee(ids, evidence=(truth, known)).evidence, torch.tensor(0.25 * (1 + WHOLE)))
 
 
 @torch.no_grad()

@@ -51,3 +51,10 @@ def test_command_names_the_field(checkpoint, wrong, capsys):
     assert stop.value.code == 2
     assert wrong[-2].strip("-") in capsys.readouterr().err
     assert not (checkpoint / "out").exists()
+
+
+def test_nothing_is_overwritten_and_a_missing_folder_is_named(checkpoint, capsys):
+    for source, out, field in (("./missing", "out", "model"), (str(checkpoint / "in"), "in", "out")):
+        with pytest.raises(SystemExit):
+            main([source, str(checkpoint / out), "--length", "8"])
+        assert f"{field}: " in capsys.readouterr().err

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from shared.attention import register
-from spaces.long_document import generator
+from spaces.long_document import generator, manners
 from spaces.long_document.e5 import build_tokenizer
 from spaces.long_document.positions import extend_positions
 from spaces.long_document.reader import Reader, tasks_of
@@ -17,7 +18,7 @@ from spaces.long_document.readings import scored
 TASKS = {"province": ["北京", "上海"], "genre": ["史书", "佛道", "医药养生"]}
 WORDS = generator.TIMES + generator.PEOPLE + generator.PLACES + generator.DEEDS + generator.SIGHTS
 CHARACTERS = sorted(
-    set("".join([*WORDS, *generator.WORDS, *generator.FEELINGS, *generator.EVIDENCE.values()]))
+    set("".join([*WORDS, *generator.WORDS, *generator.FEELINGS, *manners.passage("医药养生", random.Random(0), 2000)]))
     | set("甲乙丙丁戊。，！？：“”至与于会问曰abcdefgh0123456789")
 )
 

@@ -12,7 +12,7 @@ from shared.experiment import InputError, from_query, to_query
 from shared.live import Latest
 from shared.page import Page, latest
 from spaces.long_document import readings, ui
-from spaces.long_document.generator import EVIDENCE
+from spaces.long_document.manners import MANNERS
 from spaces.long_document.settings import HIDDEN, Example, Explain, Read
 from spaces.long_document.ui import document, evidence, labels, positions, read
 from spaces.long_document.ui.document import Document, tidy
@@ -138,7 +138,7 @@ def test_links_carry_the_book_and_the_label():
         query = dict(parse_qsl(to_query(settings)[1:]))
         assert from_query(type(settings), query) == (settings, [])
     assert from_query(Read, {"genre": "nonsense"})[1][0].field == "genre"
-    assert set(HIDDEN) == set(EVIDENCE)
+    assert set(HIDDEN) == set(MANNERS)
 
 
 def test_a_link_brings_its_book_and_the_tasks_of_its_model(monkeypatch):
