@@ -161,7 +161,7 @@ def table(readings: list[Reading], hidden: str = "") -> str:
     exact = next((r for r in readings if r.name == "whole"), None)
     right = lambda r: (" ✓" if r.label == hidden else " ✗") if hidden else ""  # noqa: E731
     rows = "".join(
-        f"<tr><td>{figures.reading_name(r.name)}</td><td>{html.escape(figures.named(r.label))}<i>{right(r)}</i></td>"
+        f"<tr><td>{figures.reading_name(r.name)}</td><td>{html.escape(figures.named(r.label))}<span>{right(r)}</span></td>"
         f"<td>{r.confidence:.1%}</td><td>{distance(r, exact):.1%}</td><td>{r.seconds:.2f}</td>"
         f"<td>{r.peak_mb:,.0f}</td><td>{r.tokens:,}</td></tr>".replace("nan%", "–")
         for r in readings
