@@ -174,6 +174,8 @@ class FaithfulTask(nn.Module):
 
     def report(self, games: int = 12) -> dict:
         """Agreement of the spelled moves at the first 60 plies of some unseen games."""
+        trained_with = self.model.config._attn_implementation
+        self.model.set_attn_implementation("sdpa")  # eager attention would add spell_moves' boolean mask to the scores
         tally = Tally()
         for game in range(min(games, len(self.unseen.length))):
             start, count = int(self.unseen.start[game]), min(60, int(self.unseen.length[game]))
@@ -182,6 +184,7 @@ class FaithfulTask(nn.Module):
             legal = [[mover_move(m, i % 2) for m in legal_in_view(board)] for i, board in enumerate(boards)]
             for ply, spelled in enumerate(spell_moves(self.model, played, legal, 0)):
                 tally.add(phase(ply, boards[ply]), spelled.agreement(played[ply]))
+        self.model.set_attn_implementation(trained_with)
         return tally.report()
 
 

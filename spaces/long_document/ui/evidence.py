@@ -256,6 +256,7 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
             lines=2,
             max_lines=4,
             scale=3,
+            min_width=300,
             elem_id="evidence-passage",
         )
         with gr.Column(scale=1, min_width=160):
