@@ -1,12 +1,16 @@
 """Spelled moves: the tree on one cache against one plain pass per candidate."""
 
+import numpy as np
 import pytest
 import torch
 from transformers import GPT2LMHeadModel
 
+from spaces.xiangqi.batches import Corpus
 from spaces.xiangqi.board import iccs, parse_iccs
+from spaces.xiangqi.data import Games
 from spaces.xiangqi.faithful import CONTEXT, PLIES, VOCABULARY, characters, faithful_config, spell_moves
 from spaces.xiangqi.rules import Position
+from spaces.xiangqi.tasks import FaithfulTask
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +69,21 @@ def test_raw_legality_is_the_greedy_word(model):
 
 def test_longest_history_fits(model):
     assert len(spell_moves(model, [parse_iccs("a0a1")] * PLIES, [[parse_iccs("a1a0")]], PLIES)) == 1
+
+
+def test_the_report_does_not_depend_on_the_attention_of_training(model):
+    moves, position = [], Position()
+    for _ in range(20):
+        position.push(sorted(position.legal_moves())[-1 - len(moves) % 2])
+        moves.append(position.moves[-1])
+    none = np.zeros(20, np.int16)
+    games = Games(np.array(moves, np.int16), none - 1, none, np.array([20], np.int32), np.zeros(1, np.int8),
+                  np.ones(1, bool))  # fmt: skip
+    reports = []
+    for attention in ("sdpa", "eager"):
+        model.set_attn_implementation(attention)
+        task = FaithfulTask(model, Corpus(games, "cpu"), 1)
+        task.prepare_validation(task.human, task.human, 1)
+        reports.append(task.report())
+        assert model.config._attn_implementation == attention
+    assert reports[0] == reports[1] and 0 < reports[0]["illegal_mass"] < 1
