@@ -12,10 +12,10 @@ from shared.i18n import pick
 NAMES = {
     "answers": "回答", "backend": "后端", "cell": "单元", "click": "点击", "clip": "裁剪阈值", "continue": "继续",
     "count": "个数", "date": "日期", "day": "天数", "depth": "深度", "documents": "文档", "draw": "抽样方式",
-    "draws": "抽样", "dropout": "dropout", "embeddings": "嵌入", "event": "操作", "fen": "FEN", "file": "文件",
+    "draws": "抽样", "embeddings": "嵌入", "event": "操作", "fen": "FEN", "file": "文件",
     "form": "格式", "format": "格式", "game": "棋局", "games": "棋局", "grain_mm": "陶粒粒径", "handicap": "让子",
     "head": "头", "heads": "头数", "hidden": "隐藏单元数", "hint": "提示", "history": "对话记录",
-    "images": "图像数", "index": "编号", "kind": "种类", "labels": "标签", "length": "长度", "level": "水平",
+    "images": "图像", "index": "编号", "kind": "种类", "labels": "标签", "length": "长度", "level": "水平",
     "line": "变着", "look": "看法", "mask": "掩码", "model": "模型", "move": "着法", "moves": "着法",
     "network": "网络", "nh3": "氨", "nitrate": "硝酸盐", "nitrite": "亚硝酸盐", "node": "节点", "notation": "记谱",
     "off": "关掉的例子", "openings": "开局统计", "out": "输出文件夹", "pack": "训练数据", "parameters": "参数",

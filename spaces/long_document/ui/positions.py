@@ -46,13 +46,9 @@ view. The pattern inside a block was trained; what differs between blocks is $\f
 (j, i) are one vector. With a small α blocks look alike; with a large one the order inside a block is drowned.""",
 )
 MEASURED = prose(
-    """
-
-**上面两张准确率图是我们在内置模型上量的**：`python -m spaces.long_document.measure`。
+    """**上面两张准确率图是我们在内置模型上量的**：`python -m spaces.long_document.measure`。
 实线是各个 α，虚线是不分解时人们的做法。""",
-    """
-
-**The two figures of accuracy above were measured by us on the embedded default**: `python -m
+    """**The two figures of accuracy above were measured by us on the embedded default**: `python -m
 spaces.long_document.measure`. Full lines: values of α; dashed: what people do without the decomposition.""",
 )
 

@@ -177,10 +177,10 @@ def distance(reading: Reading, exact: Reading | None) -> float:
     return sum(abs(p - exact.scores.get(label, 0)) for label, p in reading.scores.items()) / 2
 
 
-def kept(document: Document, mine: Document, results: str, said: str) -> list:
+def kept(document: Document, mine: Document, results: str) -> list:
     """(the visitor's own last text, whether the button that brings it back shows, what the results are of)."""
     own = bool(document.text) and document.name != COMPOSED
-    said = EARLIER if results else said
+    said = EARLIER if results else gr.skip()
     return [document if own else mine, gr.update(visible=not own and bool(mine.text)), said]
 
 
@@ -259,7 +259,7 @@ def build(page: Page, tabs: gr.Tabs) -> Bench:
 
     order = [knobs[f.name] for f in dataclasses.fields(Read)]
     mine = gr.State(Document())
-    document.change(kept, [document, mine, results, said], [mine, again, said], **QUIET)
+    document.change(kept, [document, mine, results], [mine, again, said], **QUIET)
     again.click(lambda mine: [mine, shown(mine)], mine, [document, box], **QUIET)
     runs, answers = gr.State(Latest()), gr.State(Latest())
     wanted = (guard(restored), [knobs["model"], *maker], [knobs["task"], document, box, status])
