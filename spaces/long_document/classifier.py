@@ -2,8 +2,8 @@
 
 e5 averages its last layer; transformers' BERT classifies from the first token. One more BertLayer makes the
 two agree: with its query at zero every token gets the same weight, with value and output at identity the first
-token receives the mean of all. Training may then learn where to look (12 heads), and the checkpoint stays an
-ordinary one.
+token receives the mean of all. Training may then learn where to look (12 heads), or `sum_up` makes the label the sum of
+what all tokens speak for; the checkpoint stays an ordinary one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from spaces.long_document.data import LABELS, TASKS
 from spaces.long_document.positions import ALPHA
+
+# Gains of `sum_up` for what the last map sees and for the rest: high in the pooling layer, to which the first token adds
+# itself; low in the pooler, where tanh is to be nearly linear.
+POOLING, POOLER = (32.0, 4.0), (0.4, 0.5)
 
 
 def classifier_config(encoder: BertConfig) -> BertConfig:
@@ -55,13 +59,30 @@ def start_as_mean(model: BertForSequenceClassification) -> None:
 
 
 @torch.no_grad()
-def centre(model: BertForSequenceClassification, ids: Tensor, gain: float = 8.0) -> None:
-    """Set the pooling layer's values to `gain` × (token − the mean of all tokens of ids (B, L)).
+def sum_up(model: BertForSequenceClassification, ids: Tensor) -> None:
+    """Build the pooling layer and the pooler: the label becomes what all tokens together speak for.
 
-    What all texts have in common would drown the rest in the LayerNorm that follows; the label is then near to what
-    the tokens' mean speaks for.
+    model: its last linear map says what each token of the encoder speaks for (losses.py). ids (B, L): some texts, whose
+    mean is subtracted from every token; what all texts have in common would drown the rest in the LayerNorms. The rest
+    of the mean reaches the pooler's output too, where the last map does not see it: other heads (head.py) do.
     """
-    mean = model.bert(input_ids=ids, output_hidden_states=True).hidden_states[-2].mean((0, 1))
-    value = model.bert.encoder.layer[-1].attention.self.value
-    value.weight.copy_(gain * torch.eye(len(mean)))
-    value.bias.copy_(-gain * mean)
+    start_as_mean(model)
+    hidden = model.bert(input_ids=ids, output_hidden_states=True).hidden_states[-2]  # (B, L, d)
+    middle, first = hidden.mean((0, 1)), hidden[:, 0].mean(0)
+    pool, linear = model.bert.encoder.layer[-1], model.classifier
+    width, labels = hidden.shape[-1], len(linear.weight)
+    # Directions without a mean, for LayerNorm takes it away: those the last map sees, and all others.
+    flat = torch.eye(width) - 1 / width
+    seen = torch.linalg.qr(flat @ linear.weight.T).Q  # (d, labels)
+    other = flat - seen @ seen.T
+    value, out, pooler = pool.attention.self.value, pool.attention.output.dense, model.bert.pooler.dense
+    value.weight.copy_(torch.eye(width))
+    value.bias.copy_(-middle)
+    out.weight.copy_(POOLING[0] * seen @ linear.weight + POOLING[1] * other)
+    out.bias.copy_(POOLING[0] * seen @ linear(middle) - first)  # the token's own state, which the layer adds
+    for norm in (pool.attention.output.LayerNorm, pool.output.LayerNorm):
+        nn.init.ones_(norm.weight)
+        nn.init.zeros_(norm.bias)
+    back = torch.linalg.pinv(linear.weight)  # (d, labels)
+    pooler.weight.copy_(POOLER[0] * back @ seen.T + POOLER[1] * other)
+    pooler.bias.copy_(-back @ linear.bias)  # nothing is spoken for: logits of zero

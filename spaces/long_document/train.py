@@ -12,9 +12,9 @@
    holds all of them.
 
 --cores is the recipe for CPU cores and some hours: the encoder's lower four layers and the pooling layer, bf16. It
-learns first what each token speaks for (lexicon.py: a target at every token, where a label is one a window; the
-embeddings begin with it), on windows (a token costs a third of one in a whole text), then on whole texts, at last the
-label too; with --from the windows are left out.
+learns what each token speaks for (lexicon.py: a target at every token, where a label is one a window; the embeddings
+begin with it), on windows (a token costs a third of one in a whole text), then on whole texts; the layers above, which
+make a label of it, are built, not trained. With --from the windows are left out.
 
 --attention performer --from DIR lets trained weights recover from other attention: the last step alone, and nothing
 but the attention's own weights; published to weights_performer (what differs from DIR), the tab reads with it beside
@@ -43,7 +43,7 @@ from transformers import BertForSequenceClassification, BertModel
 from shared.accelerator import autocast_dtype, clock, keep_memory
 from shared.attention import register
 from spaces.long_document.batches import EVIDENCE_MIX, MLM_MIX, TASK_MIX, WHOLE_MIX, Sampler
-from spaces.long_document.classifier import build_classifier, centre
+from spaces.long_document.classifier import build_classifier, sum_up
 from spaces.long_document.data import Document, Pack, read_pack
 from spaces.long_document.e5 import e5_config, load_e5, load_pieces
 from spaces.long_document.kernels import fastest_kernels
@@ -61,8 +61,7 @@ VARIANTS = (
 )
 CORES = (
     Stage("evidence", "e5", 0.4, 6e-4, EVIDENCE_MIX, labels=0.0, evidence=1.0, average=0.99),
-    Stage("whole", "evidence", 0.4, 3e-4, WHOLE_MIX, hidden=0.0, labels=0.0, evidence=1.0, average=0.99),
-    Stage("label", "whole", 0.2, 1e-4, WHOLE_MIX, layer_decay=0.9, hidden=0.0, evidence=0.5, average=0.99, centre=True),
+    Stage("whole", "evidence", 0.6, 3e-4, WHOLE_MIX, hidden=0.0, labels=0.0, evidence=1.0, average=0.99, sums=True),
 )
 CORES_LAYERS = 4  # of the encoder
 INSCRIBED = 1.0  # the norm of what embeddings are told, as a share of their own
@@ -114,7 +113,8 @@ class Run:
 
     def budget(self, stages: list[Stage]) -> float:
         """Seconds for the first of the stages left, when time is kept to validate them and the soup."""
-        validated = sum(stage.labels > 0 for stage in stages) + 1
+        once = self.arguments.cores or self.arguments.attention
+        validated = 1 if once else sum(stage.labels > 0 for stage in stages) + 1
         left = self.arguments.minutes * 60 - self.used - self.arguments.reserve * validated
         return max(1.0, left * stages[0].share / sum(stage.share for stage in stages))
 
@@ -143,9 +143,6 @@ class Run:
         classifier = extend_positions(self.load(stage.start))
         arguments = self.arguments
         known = self.lexicons if stage.evidence else None
-        if stage.centre:
-            ids, *_ = Sampler(self.pack.of("train"), replace(stage.mix, tokens=32768)).next()
-            centre(classifier, ids)
         if arguments.attention:
             for name, parameter in classifier.named_parameters():
                 parameter.requires_grad_(".attention." in name)
@@ -164,6 +161,9 @@ class Run:
                 lambda **line: self.log(stage=stage.name, **line),
                 lambda where: self.remember(**where, budget=budget),
             )
+        if stage.sums:
+            ids, *_ = Sampler(self.pack.of(*splits), replace(stage.mix, tokens=32768)).next()
+            sum_up(model, ids.to(model.device))
         if self.accelerator.is_main_process:
             model.save_pretrained(self.state / stage.name)
         self.accelerator.wait_for_everyone()
@@ -189,7 +189,7 @@ class Run:
         stages = [*(() if self.arguments.weights else (WORDS,)), *VARIANTS]
         stages = [*CORES[1 if self.arguments.weights else 0 :]] if self.arguments.cores else stages
         if self.arguments.attention:
-            stages = [replace(stages[-1], evidence=0.0)]
+            stages = [replace(stages[-1], sums=False)]
         if self.arguments.tiny:
             stages = [replace(s, mix=replace(s.mix, tokens=2048, longest=1024)) for s in stages]
         for number, stage in enumerate(stages):
@@ -200,7 +200,7 @@ class Run:
         """Every stage, then the soup."""
         for stage, later in self.stages():
             model = self.train(stage, later)
-            if stage.labels and not (self.arguments.cores and later):  # judging costs a core half an hour
+            if not later or (stage.labels and not self.arguments.cores):  # judging costs a core half an hour
                 self.judge(stage.name, model)
             self.remember(done=[*self.progress["done"], stage.name], stage=None)
         if not (self.arguments.cores or self.arguments.attention):

@@ -37,7 +37,7 @@ class Stage:
     words: float = 0.0  # weight of the hidden words' loss
     labels: float = 1.0
     evidence: float = 0.0  # weight of the loss of what each token speaks for
-    centre: bool = False  # the pooling layer first: the stage begins from one without labels
+    sums: bool = False  # at its end the label is built: what all tokens speak for (classifier.sum_up)
     smoothing: float = 0.05
     weight_decay: float = 0.02
     average: float = 0.995  # of the weights, a step; 0 keeps the last ones
