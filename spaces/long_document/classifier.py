@@ -15,8 +15,8 @@ from transformers import BertConfig, BertForSequenceClassification, BertModel
 from spaces.long_document.data import LABELS, TASKS
 from spaces.long_document.positions import ALPHA
 
-# Gains of `sum_up` for what the last map sees and for the rest: high in the pooling layer, to which the first token adds
-# itself; low in the pooler, where tanh is to be nearly linear.
+# Gains of `sum_up` for what the last map sees and for the rest: high in the pooling layer, to which the first token
+# adds itself; low in the pooler, where tanh is to be nearly linear.
 POOLING, POOLER = (32.0, 4.0), (0.4, 0.5)
 
 
@@ -70,7 +70,7 @@ def sum_up(model: BertForSequenceClassification, ids: Tensor) -> None:
     hidden = model.bert(input_ids=ids, output_hidden_states=True).hidden_states[-2]  # (B, L, d)
     middle, first = hidden.mean((0, 1)), hidden[:, 0].mean(0)
     pool, linear = model.bert.encoder.layer[-1], model.classifier
-    width, labels = hidden.shape[-1], len(linear.weight)
+    width = hidden.shape[-1]
     # Directions without a mean, for LayerNorm takes it away: those the last map sees, and all others.
     flat = torch.eye(width) - 1 / width
     seen = torch.linalg.qr(flat @ linear.weight.T).Q  # (d, labels)

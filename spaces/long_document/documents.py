@@ -207,7 +207,7 @@ def read_docx(data: bytes) -> str:
     """The paragraphs and tables of a Word file, in their order."""
     from docx import Document
 
-    check_zip(data, MOST_BYTES)
+    check_zip(data, MOST_BYTES, "file")
     try:
         lines, size, began = [], 0, time.monotonic()
         for line in _docx_lines(Document(io.BytesIO(data)).element.body):
@@ -234,14 +234,14 @@ def _docx_lines(body) -> Iterator[str]:
             yield "\t".join("\n".join(p.text for p in cell.p_lst) for cell in row.tc_lst)
 
 
-def check_zip(data: bytes, most: int) -> zipfile.ZipFile:
+def check_zip(data: bytes, most: int, name: str) -> zipfile.ZipFile:
     """The archive, if it opens and what its directory promises is bearable."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         promised = sum(entry.file_size for entry in archive.infolist())
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
-        raise InputError("file", "压缩包打不开。", "is a zip archive that cannot be opened.") from None
+        raise InputError(name, "压缩包打不开。", "is a zip archive that cannot be opened.") from None
     if promised > most:
         zh, en = f"解压后超过 {most >> 20} MB", f"unpacks to more than {most >> 20} MB"
-        raise InputError("file", f"{zh}，不读。", f"{en}: refused.")
+        raise InputError(name, f"{zh}，不读。", f"{en}: refused.")
     return archive

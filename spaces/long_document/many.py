@@ -50,11 +50,11 @@ def open_many(name: str, data: bytes) -> tuple[int, Iterator[Named]]:
     if len(data) > 5 * MOST_BYTES:
         raise InputError(short_name(name), "超过 100 MB。", "is larger than 100 MB.")
     if name.lower().endswith(".zip"):
-        archive = check_zip(data, MOST_UNPACKED)
+        archive = check_zip(data, MOST_UNPACKED, short_name(name))
         found = [e for e in archive.infolist() if not e.is_dir() and "__MACOSX" not in e.filename]
         documents = _from_zip(archive, found)
     elif name.lower().endswith(".csv"):
-        found = _csv_rows(data)
+        found = _csv_rows(data, short_name(name))
         documents = _from_csv(found)
     else:
         raise InputError(short_name(name), "须为 .csv 或 .zip。", "must be a .csv or a .zip.")
@@ -95,7 +95,7 @@ def _zip_name(entry: zipfile.ZipInfo) -> str:
         return entry.filename
 
 
-def table_rows(data: bytes, most: int, field: str = "file") -> list[dict]:
+def table_rows(data: bytes, most: int, field: str) -> list[dict]:
     """The rows of a CSV, one more than `most` at most: a row of two bytes is a dictionary of two hundred."""
     text = decode(data).lstrip("\ufeff").replace("\0", "")
     csv.field_size_limit(5 * MOST_BYTES)
@@ -106,12 +106,12 @@ def table_rows(data: bytes, most: int, field: str = "file") -> list[dict]:
         raise InputError(field, f"不是合法的 CSV（{error}）。", f"is not a valid CSV ({error}).") from None
 
 
-def _csv_rows(data: bytes) -> list[dict]:
+def _csv_rows(data: bytes, name: str) -> list[dict]:
     """The rows, their keys in lower case; InputError where there is no column "text"."""
-    rows = table_rows(data, MOST_DOCUMENTS)
+    rows = table_rows(data, MOST_DOCUMENTS, name)
     names = {key: (key or "").strip().lower() for key in (rows[0] if rows else {})}
     if "text" not in names.values():
-        raise InputError("file", "第一行须有名为 text 的列。", "needs a first line with a column named text.")
+        raise InputError(name, "第一行须有名为 text 的列。", "needs a first line with a column named text.")
     return [{names.get(key, key): value for key, value in row.items()} for row in rows]
 
 
