@@ -263,6 +263,8 @@ def test_a_capture_a_check_and_a_resignation(visit):
     assert page.locator("#xiangqi-board .xq-strip.b .taken svg").count() == 0
     press(page, "Resign")
     status(page, "Red wins: black resigned")
+    for side, said in (("w", "won"), ("b", "lost")):
+        page.locator(f"#xiangqi-board .xq-strip.{side}:not(.turn) .score").get_by_text(said, exact=True).wait_for()
     press(page, "Undo")
     status(page, "Check! Black to move.")
 
@@ -276,6 +278,8 @@ def test_who_is_black_turns_the_board_and_sees_what_red_expects(visit):
     page.locator("#xiangqi-board .piece.black[style*='translate(40px, 90px)']").wait_for()  # e9: the board is turned
     page.locator("#xiangqi-panel .curve .line").wait_for(state="attached")
     assert page.locator("#xiangqi-board .xq-bar:not(.unknown)").count() == 1
+    shares = page.locator("#xiangqi-board .score").all_inner_texts()
+    assert len(shares) == 2 and abs(sum(int(share.removesuffix(" %")) for share in shares) - 100) <= 1
 
 
 def test_two_visitors_play_at_once(visit):

@@ -8,7 +8,7 @@ from typing import Any
 from shared.experiment import InputError
 from shared.page import complain
 from spaces.xiangqi.game import Game
-from spaces.xiangqi.ui.board import scene
+from spaces.xiangqi.ui.board import SIDES, scene
 from spaces.xiangqi.ui.opponents import ME
 from spaces.xiangqi.ui.panel import contents, names
 from spaces.xiangqi.ui.table import Table
@@ -21,12 +21,13 @@ def view(table: Table, refused: bool = False) -> list[Any]:
     """What the page shows and keeps: values of the board, the panel, the browser's memory."""
     with table.lock:
         game = table.game
-        bar = _value(game)
+        bar, ended = _value(game), ""
         if (end := game.ending) is not None:
             bar = 0.0 if end.winner is None else 1.0 - 2.0 * end.winner
+            ended = "draw" if end.winner is None else SIDES[end.winner]
         mine = end is None and table.seat() == ME
         picture = scene(game.position, table.look, legal=game.legal if mine else (), arrows=table.arrows,
-                        names=names(table), bar=bar, busy=table.busy, refused=refused)
+                        names=names(table), bar=bar, busy=table.busy, ended=ended, refused=refused)
         return [picture, contents(table), table.keep()]
 
 

@@ -167,7 +167,7 @@ window.kx.xiangqi ??= (() => {
       for (const end of ["top", "bottom"]) {
         const side = (end === "bottom") !== scene.flip ? "w" : "b", strip = find(`[data-end=${end}]`);
         strip.hidden = !scene.names.w;
-        strip.className = `xq-strip ${side}${scene.turn === side ? " turn" : ""}${scene.busy === side ? " busy" : ""}`;
+        strip.className = `xq-strip ${side}${scene.turn === side && !scene.ended ? " turn" : ""}${scene.busy === side ? " busy" : ""}`;
         const part = (tag, kind, text) => Object.assign(document.createElement(tag), { className: kind, textContent: text });
         const taken = part("span", "taken", "");
         for (const code of scene.taken[side]) {
@@ -175,7 +175,11 @@ window.kx.xiangqi ??= (() => {
           paint(make("g", {}, small), code, scene.western);
         }
         taken.setAttribute("aria-label", tr("吃掉的子", "captured"));
-        strip.replaceChildren(part("i", "dot", ""), part("b", "", scene.names[side] || ""), part("em", "", ""), taken);
+        const hope = Math.round(50 * (1 + (side === "w" ? scene.bar : -scene.bar)));
+        const outcome = { draw: tr("和", "draw"), [side]: tr("胜", "won") }[scene.ended] || tr("负", "lost");
+        const score = part("span", "score", scene.ended ? outcome : typeof scene.bar === "number" ? `${hope} %` : "");
+        score.title = scene.ended ? "" : tr("期望得分", "expected score");
+        strip.replaceChildren(part("i", "dot", ""), part("b", "", scene.names[side] || ""), score, part("em", "", ""), taken);
       }
     };
     const gauge = () => {
@@ -183,7 +187,6 @@ window.kx.xiangqi ??= (() => {
       element.classList.toggle("has-bar", !!scene.names.w);
       bar.classList.toggle("unknown", !known); bar.classList.toggle("flip", scene.flip);
       bar.querySelector("i").style.height = `${(share * 100).toFixed(1)}%`;
-      bar.querySelector("span").textContent = known ? Math.round(share * 100) : "";
       bar.setAttribute("aria-label", known ? tr(`红方期望得分 ${Math.round(share * 100)}%`, `red's expected score ${Math.round(share * 100)} %`) : tr("尚无估值", "no evaluation yet"));
       bar.title = bar.getAttribute("aria-label");
     };

@@ -22,7 +22,7 @@ from spaces.xiangqi.rules import Position
 FOLDER = Path(__file__).parent
 TEMPLATE = """<div class="xq">
 <div class="xq-strip" data-end="top"></div>
-<div class="xq-table"><div class="xq-bar" role="img"><i></i><span></span></div>
+<div class="xq-table"><div class="xq-bar" role="img"><i></i></div>
 <svg class="xq-board" tabindex="0" role="application" xmlns="http://www.w3.org/2000/svg"></svg></div>
 <div class="xq-strip" data-end="bottom"></div><p class="xq-heard" aria-live="polite"></p></div>"""
 SIDES = ("w", "b")
@@ -85,18 +85,20 @@ def scene(
     names: Mapping[str, str] | None = None,
     bar: float | None = None,
     busy: str = "",
+    ended: str = "",
     refused: bool = False,
 ) -> str:
     """A position as the board's JSON value.
 
     legal: the moves that the page offers, none on a board to look at. fade: {square: opacity 0 … 1} of pieces.
     names: {"w": …, "b": …}, shown with captured pieces; left out, there are no strips. bar: red's expected result,
-    −1 … 1. busy: the side that is thinking, "w", "b" or "". refused: the move just asked for was.
+    −1 … 1. busy: the side that is thinking, "w", "b" or "". ended: "w" or "b" for who won, "draw", or "". refused: the
+    move just asked for was.
     """
     last = iccs(position.moves[-1]) if position.moves else ""
     return packed({
         "board": letters(position.board), "turn": SIDES[position.turn], "legal": targets(legal),
         "last": last, "check": SQUARE_NAMES[position.kings[position.turn]] if position.in_check() else "",
         "arrows": [asdict(arrow) for arrow in arrows], "fade": dict(fade or {}), "taken": taken_by(position),
-        "names": dict(names or {}), "bar": bar, "busy": busy, "refused": refused, **asdict(look or Look()),
+        "names": dict(names or {}), "bar": bar, "busy": busy, "ended": ended, "refused": refused, **asdict(look or Look()),
     })
