@@ -4,7 +4,8 @@ A chase is a new threat to capture a piece that is not protected, or is worth mo
 a check) and soldiers that have not crossed the river are fair game. A like piece that can strike back is not chased.
 Protection by a pinned piece is none. The cases are those that pyffish's `xiangqi` adjudicates, which judges this file
 in the tests; its simplifications are kept: only what changes with the move counts (the moved piece's attacks off its
-line of movement, attacks that the move uncovers, new pins, and new threats of a discovered check).
+line of movement, attacks that the move uncovers, new pins, and new threats of a discovered check), and an elephant
+that a move uncovers threatens across the river.
 """
 
 from __future__ import annotations
@@ -163,11 +164,19 @@ def chased(before: list[int], move: int) -> Squares:
     for s in _uncovered(board, mover, origin, target):
         past_s = list(past)
         past_s[s] = board[s]
-        chase.add(s, (reach(board, s) & chase.own) - reach(past_s, s))
+        chase.add(s, (_uncovered_reach(board, s, origin) & chase.own) - reach(past_s, s))
     new = blockers(board, 1 - mover) - blockers(before, 1 - mover)
     chase.pinned(new)
     chase.discoverers(new)
     return chase.found
+
+
+def _uncovered_reach(board: list[int], s: int, origin: int) -> Squares:
+    """Where the piece on s may strike when `origin` empties: an elephant also across the river, as in pyffish."""
+    if board[s] & 7 != ELEPHANT:
+        return reach(board, s)
+    rank, file = 2 * (origin // 9) - s // 9, 2 * (origin % 9) - s % 9
+    return {9 * rank + file} if 0 <= rank < 10 and 0 <= file < 9 else set()
 
 
 def _uncovered(board: list[int], mover: int, origin: int, target: int) -> list[int]:

@@ -100,5 +100,6 @@ def scene(
         "board": letters(position.board), "turn": SIDES[position.turn], "legal": targets(legal),
         "last": last, "check": SQUARE_NAMES[position.kings[position.turn]] if position.in_check() else "",
         "arrows": [asdict(arrow) for arrow in arrows], "fade": dict(fade or {}), "taken": taken_by(position),
-        "names": dict(names or {}), "bar": bar, "busy": busy, "ended": ended, "refused": refused, **asdict(look or Look()),
+        "names": dict(names or {}), "bar": bar, "busy": busy, "ended": ended, "refused": refused,
+        **asdict(look or Look()),
     })

@@ -48,6 +48,13 @@ def test_only_new_and_worthy_threats_are_chases():
     assert chased(guarded, parse_iccs("i1a1")) == set(), "protected"
 
 
+def test_an_uncovered_elephant_looks_across_the_river_as_pyffish_has_it():
+    position = Position("r2ak3r/5n3/2n1ba2b/2p6/4p3p/2B6/N1P2R2N/4c4/3cA4/3A1KB2 w - - 2 49")
+    for word in 2 * "a3b5 c7a6 b5a3 a6c7".split():
+        position.push(parse_iccs(word))
+    assert _agree(position) == -1  # one of 91,635 verdicts
+
+
 def test_blockers_of_rook_and_cannon():
     rook = Position("4k4/9/9/4p4/9/9/9/9/4R4/5K3 b").board
     assert blockers(rook, BLACK) == {58}
