@@ -93,7 +93,7 @@ def test_evidence_is_drawn_tested_and_moved(visit):
     sentence.click()
     page.wait_for_function("document.querySelector('#evidence-passage textarea').value.startsWith(" + repr(first) + ")")
     page.click("#evidence-move")
-    page.locator(".kx-caption >> visible=true").filter(has_text="Least sure with").wait_for(timeout=120_000)
+    page.locator(".kx-caption >> visible=true").filter(has_text=" without it.").wait_for(timeout=120_000)
 
 
 def test_positions_zoom_and_a_half_breaks(visit):
