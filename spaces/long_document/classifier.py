@@ -65,18 +65,21 @@ def sum_up(model: BertForSequenceClassification, ids: Tensor) -> None:
     model: its last linear map says what each token of the encoder speaks for (losses.py). ids (B, L): some texts, whose
     mean is subtracted from every token; what all texts have in common would drown the rest in the LayerNorms. The rest
     of the mean reaches the pooler's output too, where the last map does not see it: other heads (head.py) do.
+    The model is left in evaluation mode.
     """
+    model.eval()  # training's dropout is no part of what is built
     start_as_mean(model)
     hidden = model.bert(input_ids=ids, output_hidden_states=True).hidden_states[-2]  # (B, L, d)
     middle, first = hidden.mean((0, 1)), hidden[:, 0].mean(0)
     pool, linear = model.bert.encoder.layer[-1], model.classifier
     width = hidden.shape[-1]
     # Directions without a mean, for LayerNorm takes it away: those the last map sees, and all others.
-    flat = torch.eye(width) - 1 / width
+    identity = torch.eye(width, device=hidden.device)
+    flat = identity - 1 / width
     seen = torch.linalg.qr(flat @ linear.weight.T).Q  # (d, labels)
     other = flat - seen @ seen.T
     value, out, pooler = pool.attention.self.value, pool.attention.output.dense, model.bert.pooler.dense
-    value.weight.copy_(torch.eye(width))
+    value.weight.copy_(identity)
     value.bias.copy_(-middle)
     out.weight.copy_(POOLING[0] * seen @ linear.weight + POOLING[1] * other)
     out.bias.copy_(POOLING[0] * seen @ linear(middle) - first)  # the token's own state, which the layer adds

@@ -11,10 +11,10 @@
 3. The mean of both rounds' weights ("soup"). The best of the three on the validation splits is kept; log.jsonl
    holds all of them.
 
---cores is the recipe for CPU cores and some hours: the encoder's lower four layers and the pooling layer, bf16. It
-learns what each token speaks for (lexicon.py: a target at every token, where a label is one a window; the embeddings
-begin with it), on windows (a token costs a third of one in a whole text), then on whole texts; the layers above, which
-make a label of it, are built, not trained. With --from the windows are left out.
+--cores is the recipe for CPU cores and some hours: the encoder's lower four layers, bf16. They learn what each token
+speaks for (lexicon.py: a target at every token, where a label is one a window; the embeddings begin with it), on
+windows (a token costs a third of one in a whole text), then on whole texts; the layers above, which make a label of
+it, are built, not trained. With --from the windows are left out.
 
 --attention performer --from DIR lets trained weights recover from other attention: the last step alone, and nothing
 but the attention's own weights; published to weights_performer (what differs from DIR), the tab reads with it beside

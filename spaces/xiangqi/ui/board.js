@@ -163,6 +163,7 @@ window.kx.xiangqi ??= (() => {
         make("text", { x, y }, group).textContent = kx.pick(label);
       }
     };
+    const expected = (side) => typeof scene.bar === "number" ? Math.round(50 * (1 + (side === "w" ? scene.bar : -scene.bar))) : null;
     const strips = () => {
       for (const end of ["top", "bottom"]) {
         const side = (end === "bottom") !== scene.flip ? "w" : "b", strip = find(`[data-end=${end}]`);
@@ -175,19 +176,18 @@ window.kx.xiangqi ??= (() => {
           paint(make("g", {}, small), code, scene.western);
         }
         taken.setAttribute("aria-label", tr("吃掉的子", "captured"));
-        const hope = Math.round(50 * (1 + (side === "w" ? scene.bar : -scene.bar)));
         const outcome = { draw: tr("和", "draw"), [side]: tr("胜", "won") }[scene.ended] || tr("负", "lost");
-        const score = part("span", "score", scene.ended ? outcome : typeof scene.bar === "number" ? `${hope} %` : "");
+        const score = part("span", "score", scene.ended ? outcome : expected(side) === null ? "" : `${expected(side)} %`);
         score.title = scene.ended ? "" : tr("期望得分", "expected score");
         strip.replaceChildren(part("i", "dot", ""), part("b", "", scene.names[side] || ""), score, part("em", "", ""), taken);
       }
     };
     const gauge = () => {
-      const bar = find(".xq-bar"), known = typeof scene.bar === "number", share = known ? (1 + scene.bar) / 2 : .5;
+      const bar = find(".xq-bar"), red = expected("w"), known = red !== null;
       element.classList.toggle("has-bar", !!scene.names.w);
       bar.classList.toggle("unknown", !known); bar.classList.toggle("flip", scene.flip);
-      bar.querySelector("i").style.height = `${(share * 100).toFixed(1)}%`;
-      bar.setAttribute("aria-label", known ? tr(`红方期望得分 ${Math.round(share * 100)}%`, `red's expected score ${Math.round(share * 100)} %`) : tr("尚无估值", "no evaluation yet"));
+      bar.querySelector("i").style.height = `${known ? 50 * (1 + scene.bar) : 50}%`;
+      bar.setAttribute("aria-label", known ? tr(`红方期望得分 ${red}%`, `red's expected score ${red} %`) : tr("尚无估值", "no evaluation yet"));
       bar.title = bar.getAttribute("aria-label");
     };
     const show = () => {
