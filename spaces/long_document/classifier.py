@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 
-from spaces.long_document.data import LABELS, TASKS
+from spaces.long_document.data import LABELS, TASKS, columns
 from spaces.long_document.positions import ALPHA
 
 # Gains of `sum_up` for what the last map sees and for the rest: high in the pooling layer, to which the first token
@@ -89,3 +89,16 @@ def sum_up(model: BertForSequenceClassification, ids: Tensor) -> None:
     back = torch.linalg.pinv(linear.weight)  # (d, labels)
     pooler.weight.copy_(POOLER[0] * back @ seen.T + POOLER[1] * other)
     pooler.bias.copy_(-back @ linear.bias)  # nothing is spoken for: logits of zero
+
+
+@torch.no_grad()
+def set_gains(model: BertForSequenceClassification, gains: dict[str, float]) -> None:
+    """Multiply each task's logits, which says how sure it is and changes no answer; config.gains remembers by how much.
+
+    Training goes on from gains of 1, where the last map says what a token speaks for in the lexicon's units.
+    """
+    before = getattr(model.config, "gains", {})
+    for task, gain in gains.items():
+        for parameter in model.classifier.parameters():
+            parameter[columns(task)] *= gain / before.get(task, 1.0)
+    model.config.gains = before | gains

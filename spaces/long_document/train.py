@@ -20,6 +20,9 @@ it, are built, not trained. With --from the windows are left out.
 but the attention's own weights; published to weights_performer (what differs from DIR), the tab reads with it beside
 the damaged one.
 
+Each task's logits are scaled so that validation documents are as probable as can be: confidence that can be believed.
+--judge does that alone, to --from.
+
 Resumable: the same command goes on from --state (every --save-every seconds); --from DIR starts from a
 classifier and leaves step 1 out. OUT holds the log, config.json and bf16 weights in parts under 16 MiB.
 Try first: --tiny --minutes 1, on a CPU.
@@ -43,8 +46,8 @@ from transformers import BertForSequenceClassification, BertModel
 from shared.accelerator import autocast_dtype, clock, keep_memory
 from shared.attention import register
 from spaces.long_document.batches import EVIDENCE_MIX, MLM_MIX, TASK_MIX, WHOLE_MIX, Sampler
-from spaces.long_document.classifier import build_classifier, sum_up
-from spaces.long_document.data import Document, Pack, read_pack
+from spaces.long_document.classifier import build_classifier, set_gains, sum_up
+from spaces.long_document.data import TASKS, Document, Pack, read_pack
 from spaces.long_document.e5 import e5_config, load_e5, load_pieces
 from spaces.long_document.kernels import fastest_kernels
 from spaces.long_document.lexicon import Lexicon, inscribe, lexicons
@@ -121,7 +124,9 @@ class Run:
     def first_model(self) -> BertForSequenceClassification:
         """What the run begins with: a classifier, e5 from the pack, or (--tiny) two layers at random."""
         if self.arguments.weights:
-            return BertForSequenceClassification.from_pretrained(self.arguments.weights, dtype=torch.float32)
+            model = BertForSequenceClassification.from_pretrained(self.arguments.weights, dtype=torch.float32)
+            set_gains(model, dict.fromkeys(TASKS, 1.0))
+            return model
         torch.manual_seed(self.arguments.seed)
         if self.arguments.tiny:
             return build_classifier(BertModel(e5_config(layers=2), add_pooling_layer=False))
@@ -170,17 +175,18 @@ class Run:
         return model
 
     def judge(self, name: str, model: BertForSequenceClassification) -> None:
-        """Validate as it would be shipped (bf16 where that is fast) and keep it if it is the best."""
+        """Validate as it would be shipped (bf16 where fast); the best is kept, as sure as it is right."""
         if not self.accelerator.is_main_process:
             return
         device = self.accelerator.device
         shipped = copy.deepcopy(model).to(device, autocast_dtype() or torch.float32)
         shipped.set_attn_implementation(self.arguments.attention or "sdpa")
         with sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]):
-            report = validate(shipped, validation(self.pack, self.arguments.validate))
+            report, gains = validate(shipped, validation(self.pack, self.arguments.validate))
         better = score(report) > self.progress["best"]
-        self.log(variant=name, score=round(score(report), 4), kept=better, validation=report)
+        self.log(variant=name, score=round(score(report), 4), kept=better, validation=report, gains=gains)
         if better:
+            set_gains(model, gains)
             save_parts(model.state_dict(), model.config, self.out)
             self.remember(best=score(report))
 
@@ -197,7 +203,9 @@ class Run:
                 yield stage, stages[number + 1 :]
 
     def all(self) -> None:
-        """Every stage, then the soup."""
+        """Every stage, then the soup; with --judge only the verdict on what there is."""
+        if self.arguments.judge:
+            return self.judge("as it is", extend_positions(self.first_model()))
         for stage, later in self.stages():
             model = self.train(stage, later)
             if not later or (stage.labels and not self.arguments.cores):  # judging costs a core half an hour
@@ -239,6 +247,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--reserve", type=float, default=20, help="seconds to validate one variant")
     parser.add_argument("--validate", type=int, default=300, help="documents of a validation split at most")
     parser.add_argument("--from", dest="weights", help="a classifier to go on from, instead of e5")
+    parser.add_argument("--judge", action="store_true", help="no training: validate --from, and set how sure it is")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tiny", action="store_true", help="two random layers, small batches, to try it")
     parser.add_argument("--attention", choices=("performer", "taylor"), help="teach it this one (with --from)")

@@ -1,14 +1,17 @@
 """The pooling layer starts as a mean, the losses mean what they say, the parts give the weights back."""
 
+import math
+
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertModel
 
-from spaces.long_document.classifier import build_classifier, sum_up
-from spaces.long_document.data import GENRES, LABELS, PROVINCES
+from spaces.long_document.classifier import build_classifier, set_gains, sum_up
+from spaces.long_document.data import GENRES, LABELS, PROVINCES, columns
 from spaces.long_document.losses import WHOLE, Trainee, parameter_groups, smoothed_targets
 from spaces.long_document.parts import SHARD, load_parts, publish, save_parts
 from spaces.long_document.positions import extend_positions
+from spaces.long_document.validate import best_gain
 
 
 def build(width=16):
@@ -125,3 +128,22 @@ def test_what_is_published_comes_in_shards(model, tmp_path, monkeypatch):
     again = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out", dtype=torch.bfloat16)
     assert torch.equal(again.classifier.weight, model.classifier.weight.to(torch.bfloat16))
     assert AutoTokenizer.from_pretrained(tmp_path / "out").model_max_length == 512 * 512
+
+
+def test_gains_change_how_sure_it_is_and_nothing_else(model):
+    ids = torch.randint(0, 50, (3, 8))
+    before = model(input_ids=ids).logits
+    set_gains(model, {"province": 3.0})
+    set_gains(model, {"province": 2.0, "genre": 0.5})
+    expected = before.clone()
+    expected[:, columns("province")] *= 2
+    expected[:, columns("genre")] *= 0.5
+    torch.testing.assert_close(model(input_ids=ids).logits, expected)
+    assert model.config.gains == {"province": 2.0, "genre": 0.5}
+
+
+def test_best_gain_is_as_sure_as_it_is_right():
+    """Right three times in four: p = σ(gain) = 3/4."""
+    truth = torch.tensor([0, 0, 0, 1])
+    assert best_gain(torch.tensor([[1.0, 0.0]] * 4), truth) == pytest.approx(math.log(3), rel=1e-3)
+    assert best_gain(torch.tensor([[0.0, 1.0]] * 4), truth) == pytest.approx(1 / 20, rel=0.01)
