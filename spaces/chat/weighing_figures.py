@@ -26,10 +26,10 @@ def rows(found: Weighed) -> dict[str, Any]:
 
 
 def chance(log: float) -> str:
-    """A probability from its natural logarithm: 43 %, 0.2 %, 10⁻⁷."""
+    """A probability from its natural logarithm: 43 %, 0.2 %, 0.005 %, 10⁻⁷."""
     if log > math.log(0.0995):
         return f"{math.exp(log):.0%}".replace("%", " %")
-    if log > math.log(0.001):
+    if log > math.log(1e-5):
         return f"{100 * math.exp(log):.2g} %"
     exponent = math.floor(log / math.log(10))
     lead = round(math.exp(log - exponent * math.log(10)))

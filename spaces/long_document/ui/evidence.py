@@ -227,7 +227,7 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
         examples = [
             gr.Button(tr("例子：医方藏在 70 % 处", "example: a prescription at 70 %"), size="sm"),
             gr.Button(tr("例子：命书藏在开头", "example: divination at the beginning"), size="sm"),
-            gr.Button(tr("例子：佛经藏在末尾", "example: a sutra at the end"), size="sm"),
+            gr.Button(tr("例子：话本藏在末尾", "example: a tale at the end"), size="sm"),
         ]
     with gr.Row(elem_classes="kx-controls"):
         start = gr.Button(tr("找证据", "Find evidence"), variant="primary", elem_id="evidence-start", min_width=190)
@@ -289,7 +289,7 @@ def build(page: Page, tabs: gr.Tabs, tab: gr.Tab, bench: Bench) -> None:
     bench.document.change(lambda: figures.moved_figure(None), None, moving, **QUIET)  # it was of another document
     running = [start.click(*finding, **QUIET)]
     start.click(None, order, None, js=view.keep)
-    wanted = [Example(3072, 70.0), Example(3072, 0.0, "术数命理"), Example(3072, 100.0, "佛道")]
+    wanted = [Example(3072, 70.0), Example(3072, 0.0, "术数命理"), Example(3072, 100.0, "白话小说")]
     for example, button in zip(wanted, examples, strict=True):
         outcome = [bench.document, bench.box, status, bench.task, bench.label]
         made = button.click(guard(partial(_made, dataclasses.astuple(example))), bench.model, outcome, **QUIET)

@@ -81,7 +81,7 @@ def test_chances_read_as_a_reader_would(p, said):
 
 
 @pytest.mark.parametrize(
-    "value, text", [(9.6e-4, "1 × 10⁻³"), (9.4e-4, "9 × 10⁻⁴"), (1e-7, "1 × 10⁻⁷"), (0.43, "43 %")]
+    "value, text", [(5e-4, "0.05 %"), (9.6e-6, "1 × 10⁻⁵"), (9.4e-6, "9 × 10⁻⁶"), (1e-7, "1 × 10⁻⁷"), (0.43, "43 %")]
 )
 def test_a_chance_has_one_digit_before_its_power(value, text):
     assert figures.chance(math.log(value)) == text
