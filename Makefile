@@ -13,7 +13,7 @@ run: setup  ## the app on http://127.0.0.1:7860
 	$(BIN)/python app.py
 
 test: dev browser lint  ## everything, the browser tests included
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile  # two files at a time, a thread each
 
 test-fast: dev  ## without the browser and the slow ones
 	$(BIN)/python -m pytest -m "not browser and not slow"
