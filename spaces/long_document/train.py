@@ -21,7 +21,7 @@ but the attention's own weights; published to weights_performer (what differs fr
 the damaged one.
 
 Each task's logits are scaled so that validation documents are as probable as can be: confidence that can be believed.
---judge does that alone, to --from.
+--judge does that alone, to --from, in a --state of its own.
 
 Resumable: the same command goes on from --state (every --save-every seconds); --from DIR starts from a
 classifier and leaves step 1 out. OUT holds the log, config.json and bf16 weights in parts under 16 MiB.
@@ -41,7 +41,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from transformers import BertForSequenceClassification, BertModel
+from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from shared.accelerator import autocast_dtype, clock, keep_memory
 from shared.attention import register
@@ -175,7 +175,10 @@ class Run:
         return model
 
     def judge(self, name: str, model: BertForSequenceClassification) -> None:
-        """Validate as it would be shipped (bf16 where fast); the best is kept, as sure as it is right."""
+        """Validate as it would be shipped (bf16 where fast); the best is kept, as sure as it is right.
+
+        Weights that recover from other attention stay as sure as those they began with: the readings are compared.
+        """
         if not self.accelerator.is_main_process:
             return
         device = self.accelerator.device
@@ -186,6 +189,8 @@ class Run:
         better = score(report) > self.progress["best"]
         self.log(variant=name, score=round(score(report), 4), kept=better, validation=report, gains=gains)
         if better:
+            if self.arguments.attention:
+                gains = getattr(BertConfig.from_pretrained(self.arguments.weights), "gains", {})
             set_gains(model, gains)
             save_parts(model.state_dict(), model.config, self.out)
             self.remember(best=score(report))
