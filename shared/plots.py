@@ -60,7 +60,7 @@ def cells(
     range: Sequence[float],
     **options: Any,
 ) -> dict:
-    """A heat map: z[j][i] at (x[i], y[j]), from `low` over the page's surface to `high` across `range`.
+    """A heat map: z[j][i] at (x[i], y[j]), from `low` (over the page's surface) to `high` across `range`.
 
     With show_values=True a cell shows its number, or what `texts`[j][i] says instead.
     """

@@ -83,11 +83,11 @@
     g.strokeStyle = colour("grid");
     g.fillStyle = colour("muted");
     g.textAlign = "center"; g.textBaseline = "top";
-    const bare = spec.layers.some((l) => l.kind === "cells" && l.show_values); // lines would strike the numbers out
+    const map = spec.layers.some((l) => l.kind === "cells"); // marks outside it, as lines would strike its cells out
     const slot = xTicks.length > 1 ? Math.abs(s.x(xTicks[1]) - s.x(xTicks[0])) : Infinity;
     xTicks.forEach((v, i) => {
       const px = Math.round(s.x(v)) + 0.5;
-      if (!bare) { g.beginPath(); g.moveTo(px, s.box.y0); g.lineTo(px, s.box.y1); g.stroke(); }
+      g.beginPath(); g.moveTo(px, map ? s.box.y1 + 4 : s.box.y0); g.lineTo(px, s.box.y1); g.stroke();
       const lines = spec.x.names ? folded(g, kx.pick(spec.x.names[i]), slot) : [tickLabel("x", v)]; // a number stays whole
       const room = spec.x.names && xTicks.length > 1 ? slot - 4 : undefined; // what is still too long is drawn narrower
       lines.forEach((line, row) => g.fillText(line, px, s.box.y1 + 6 + 13 * row, room));
@@ -95,9 +95,10 @@
     g.textAlign = "right"; g.textBaseline = "middle";
     yTicks.forEach((v, i) => {
       const py = Math.round(s.y(v)) + 0.5;
-      if (!bare) { g.beginPath(); g.moveTo(s.box.x0, py); g.lineTo(s.box.x1, py); g.stroke(); }
+      g.beginPath(); g.moveTo(s.box.x0 - (map ? 4 : 0), py); g.lineTo(map ? s.box.x0 : s.box.x1, py); g.stroke();
       g.fillText(spec.y.names ? kx.pick(spec.y.names[i]) : tickLabel("y", v), s.box.x0 - 6, py);
     });
+    if (map) g.strokeRect(s.box.x0 + 0.5, s.box.y0 + 0.5, s.box.x1 - s.box.x0 - 1, s.box.y1 - s.box.y0 - 1);
     g.fillStyle = colour("ink");
     g.textAlign = "center"; g.textBaseline = "bottom";
     const along = (text, x, y, angle, room) => { // smaller where it would not fit
@@ -118,12 +119,12 @@
     const part = (hex, i) => parseInt(hex.slice(1 + 2 * i, 3 + 2 * i), 16);
     return `rgb(${[0, 1, 2].map((i) => Math.round(part(a, i) * (1 - t) + part(b, i) * t)).join(",")})`;
   };
-  const shades = (layer) => [layer.low || "accent", "surface", layer.high || "counter"]; // from low over the page's surface to high
+  const shades = ({ low = "accent", high = "counter" }) => low === "surface" ? [low, high] : [low, "surface", high]; // over the page's surface
   const cellColour = (layer, v) => {
     const [lo, hi] = layer.range;
     const t = Math.min(1, Math.max(0, (v - lo) / (hi - lo)));
-    const [low, middle, high] = shades(layer).map(colour);
-    return t < 0.5 ? mix(low, middle, t * 2) : mix(middle, high, t * 2 - 1);
+    const stops = shades(layer).map(colour), k = Math.min(stops.length - 2, Math.floor(t * (stops.length - 1)));
+    return mix(stops[k], stops[k + 1], t * (stops.length - 1) - k);
   };
   const edges = (centres) => centres.length < 2 ? [centres[0] - 0.5, centres[0] + 0.5]
     : [centres[0] - (centres[1] - centres[0]) / 2, ...centres.slice(1).map((c, i) => (c + centres[i]) / 2),
@@ -139,8 +140,8 @@
         const x = s.x(ex[i]), y = s.y(ey[j + 1]);
         g.fillRect(x, y, s.x(ex[i + 1]) - x + 0.6, s.y(ey[j]) - y + 0.6);
         if (layer.show_values && s.x(ex[i + 1]) - x > 34) {
-          const [lo, hi] = layer.range, far = (v - lo) / (hi - lo) - 0.5, [low, , high] = shades(layer);
-          const deep = Math.abs(far) > 0.25 && (far < 0 ? low : high) !== "surface";
+          const [lo, hi] = layer.range, share = (v - lo) / (hi - lo);
+          const deep = (layer.low === "surface" ? share : Math.abs(2 * share - 1)) > 0.72; // there the surface's colour reads better than ink
           g.globalAlpha = 1; g.fillStyle = colour(deep ? "surface" : "ink"); g.textAlign = "center"; g.textBaseline = "middle";
           g.fillText(layer.texts?.[j][i] ?? format(v), (x + s.x(ex[i + 1])) / 2, (y + s.y(ey[j])) / 2);
         }

@@ -178,7 +178,7 @@
         const y = (down + 0.4) * ROW;
         if (layer.kind === "cells") {
           const ramp = g.createLinearGradient(left, 0, left + 22, 0);
-          shades(layer).forEach((name, k) => ramp.addColorStop(k / 2, colour(name)));
+          shades(layer).forEach((name, k, all) => ramp.addColorStop(k / (all.length - 1), colour(name)));
           g.fillStyle = ramp; g.globalAlpha = layer.opacity ?? 1; g.fillRect(left, y - 5, 22, 10); g.globalAlpha = 1;
         } else {
           g.strokeStyle = colour(layer.color || "ink"); g.setLineDash(layer.dash ? [5, 3] : []);

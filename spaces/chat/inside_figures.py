@@ -15,7 +15,7 @@ from spaces.chat.layout import Reading
 from spaces.chat.pieces_figures import whole
 
 MOST_TICKS = 24
-DARKEST = (-3.0, 0.0)  # log10 of a share: blank below 3 %, darkest at all of it, the same for every layer and head
+DARKEST = (-1.5, 0.0)  # log10 of a share: blank below 3 %, darkest at all of it, the same for every layer and head
 LAYOUTS = {
     "gpt2": tr("GPT-2（对的）", "GPT-2 (right)"),
     "gpt2_ml": tr("GPT2_ML", "GPT2_ML"),

@@ -32,7 +32,7 @@ TEMPLATE = f"""<div class="kx-words" tabindex="0" role="group" aria-label="{HINT
 <p class="kx-words-hint">{HINT}</p><div class="kx-words-rows"></div></div>"""
 MOST_CELLS = 100  # along one side of the heat map
 MOST_TICKS = 24
-DARKEST = (-3.0, -0.3)  # log10 of a share: from no colour to full, the same in all cells' maps, so that they compare
+DARKEST = (-1.65, -0.3)  # log10 of a share: from no colour to full, the same in all cells' maps, so that they compare
 
 Found = Mapping[str, Dependence]
 

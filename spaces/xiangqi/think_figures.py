@@ -17,7 +17,7 @@ COLOURS = {"faithful": "accent", "sighted": "counter"}
 PLY = tr("着数（已走）", "plies made")
 HERE, LINE = tr("这里", "here"), tr("背谱线", "recitation line")
 ENTROPY = tr("熵（比特，仅合法着法）", "entropy (bits, legal moves only)")
-FAINT_TO_FULL = (-3.3, -0.3)
+FAINT_TO_FULL = (-1.8, -0.3)
 """log₁₀ of a share; the colour begins halfway, at 1.6 %."""
 Said = Mapping[str, Mapping[int, Saying]]
 
