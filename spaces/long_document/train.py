@@ -259,7 +259,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--cores", action="store_true", help="the recipe for CPU cores and some hours")
     parser.add_argument("--publish", nargs=2, metavar=("OUT", "DIR"),
                         help="only join OUT's weights; with --from, those that differ from the ones there")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    for name in ("judge", "attention"):
+        if getattr(arguments, name) and not arguments.weights:
+            parser.error(f"--{name} needs --from DIR: the classifier that it starts from")
+    return arguments
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -75,3 +75,10 @@ def recover(pack, options):
 
 def _interrupt(*_):
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("choice", [["--judge"], ["--attention", "taylor"]])
+def test_what_starts_from_a_classifier_wants_one(choice, capsys):
+    with pytest.raises(SystemExit):
+        main(["--packed", "pack", *choice])
+    assert f"{choice[0]} needs --from DIR" in capsys.readouterr().err
