@@ -51,9 +51,10 @@ OWN_FORMS = {
 }  # fmt: skip
 # Harder or richer tasks come more often.
 WEIGHTS = {
-    "copy": 3, "extract": 5, "answer_question": 3, "triple": 3, "add": 4, "subtract": 3, "reverse_characters": 2,
-    "reverse_words": 2, "swap": 3, "pick_word": 2, "lookup": 2, "sort": 2, "capital": 2, "english": 2, "antonym": 2,
-    "verse": 2, "idiom_end": 1.5, "idiom_half": 1.5, "idiom_whole": 1.5, "double": 1.5, "passive": 2,
+    "copy": 3, "extract": 5, "answer_question": 3, "triple": 3, "add": 8, "subtract": 8, "multiply": 3, "word_sum": 3,
+    "reverse_characters": 5, "reverse_words": 2, "swap": 2, "replace": 5, "split_characters": 4, "pick_word": 2,
+    "lookup": 3, "sort": 4, "next_number": 4, "largest": 2, "compare": 2, "double": 2, "capital": 2, "english": 2,
+    "antonym": 2, "verse": 2, "idiom_end": 1.5, "idiom_half": 1.5, "idiom_whole": 1.5, "passive": 2,
 }  # fmt: skip
 HELD_OUT = 10  # of 100 questions of the in-prompt tasks
 
@@ -97,7 +98,7 @@ def _shots(rng: random.Random, task: str, number: int) -> tuple[str, list[Pair],
     return _form(rng, task), [_draw(task, pairs, held_out=False) for _ in range(number)], pairs
 
 
-def prompts(seed: int, number: int = 80_000) -> Iterator[str]:
+def prompts(seed: int, number: int = 160_000) -> Iterator[str]:
     """Training prompts of 2 to 14 shots, all tasks mixed."""
     rng = random.Random(seed)
     names = sorted(IN_PROMPT | KNOWN)

@@ -272,6 +272,8 @@ def _pace(plan: Plan, device: torch.device) -> Pace:
     """The device's pace with what the plan says otherwise."""
     pace = PACES.get(device.type, PACES["cpu"])
     given = {name: getattr(plan, name) for name in ("batch", "accumulate", "validate_every")}
+    if plan.start:  # weights that know all positions: the longest rows throughout
+        given["contexts"] = ((0.0, pace.contexts[-1][1]),)
     return replace(pace, **{name: value for name, value in given.items() if value is not None})
 
 

@@ -70,6 +70,8 @@ def test_a_device_has_its_pace_and_the_plan_the_last_word(plan):
     assert train._pace(free, torch.device("cpu")) == train._pace(free, torch.device("mps")) == PACES["cpu"]
     mine = train._pace(dataclasses.replace(free, batch=7), torch.device("cpu"))
     assert mine == dataclasses.replace(PACES["cpu"], batch=7)
+    further = train._pace(dataclasses.replace(free, start=plan.out), torch.device("cpu"))
+    assert further == dataclasses.replace(PACES["cpu"], contexts=((0.0, 1024),))
 
 
 def test_loss_begins_at_ln_v_and_a_batch_is_learned_by_heart(plan):
