@@ -85,11 +85,12 @@
     g.textAlign = "center"; g.textBaseline = "top";
     const map = spec.layers.some((l) => l.kind === "cells"); // marks outside it, as lines would strike its cells out
     const slot = xTicks.length > 1 ? Math.abs(s.x(xTicks[1]) - s.x(xTicks[0])) : Infinity;
+    const names = spec.x.names?.map(kx.pick), crowded = !spec.x.label && names?.some((name) => folded(g, name, slot).some((line) => g.measureText(line).width > slot));
     xTicks.forEach((v, i) => {
       const px = Math.round(s.x(v)) + 0.5;
       g.beginPath(); g.moveTo(px, map ? s.box.y1 + 4 : s.box.y0); g.lineTo(px, s.box.y1); g.stroke();
-      const lines = spec.x.names ? folded(g, kx.pick(spec.x.names[i]), slot) : [tickLabel("x", v)]; // a number stays whole
-      const room = spec.x.names && xTicks.length > 1 ? slot - 4 : undefined; // what is still too long is drawn narrower
+      const lines = !names ? [tickLabel("x", v)] : crowded ? [...Array(i % 2).fill(""), names[i]] : folded(g, names[i], slot);
+      const room = names && xTicks.length > 1 ? slot * (crowded ? 2 : 1) - 4 : undefined; // what is still too long is drawn narrower
       lines.forEach((line, row) => g.fillText(line, px, s.box.y1 + 6 + 13 * row, room));
     });
     g.textAlign = "right"; g.textBaseline = "middle";

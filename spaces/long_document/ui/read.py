@@ -55,7 +55,7 @@ $$q_{(i-1)n+j}=\alpha u_i+(1-\alpha)u_j,$$
 没有随长度增长的东西。
 
 **五种读法。** 截断只看开头；滑动窗口把各窗口的打分平均，窗口之间互不相见；整篇一次读完。
-Performer 与 Taylor 把别的注意力塞进用 softmax 训练的权重，不微调就会读坏：“离整篇”是与精确整篇的全变差距离；
+Performer 与 Taylor 把别的注意力塞进用 softmax 训练的权重，不微调就会读坏：“离整篇”是与精确整篇的全变差距离，“峰值”是模型之外用的内存；
 把握更高不等于更对。
 
 **默认模型**只认两件事：中国地方性法规出自哪个省市（地名已遮住）、古文属于哪一类。别的文章它也会硬给一个标签。
@@ -67,8 +67,8 @@ but three tensors (n, d) grows with the length.
 
 **Five readings.** Cutting sees the beginning; a sliding window averages the scores of windows that never see one
 another; the whole is read at once. Performer and Taylor put other attention under weights that were trained with
-softmax: without fine-tuning they misread. “From the whole” is the total variation distance from the exact answer; a
-higher confidence is not a better answer.
+softmax: without fine-tuning they misread. “From the whole” is the total variation distance from the exact answer;
+“peak” is the memory beyond the model's. A higher confidence is not a better answer.
 
 **The default model** knows two things: which province a Chinese local regulation comes from (names of places are
 masked), and the genre of a classical text. Any other text gets one of these labels too. Nothing here is legal or
@@ -155,19 +155,20 @@ def table(readings: list[Reading], hidden: str = "") -> str:
     if not readings:
         return ""
     heads = (
-        tr("读法", "reading"), tr("标签", "label"), tr("把握", "confidence"), tr("离整篇", "from the whole"),
-        tr("秒", "seconds"), tr("峰值内存 MB（模型之外）", "peak MB (above the model)"), tr("词元", "tokens"),
+        tr("读法", "reading"), tr("标签", "label"), tr("把握", "sure"), tr("离整篇", "from the whole"),
+        tr("秒", "s"), tr("峰值 MB", "peak MB"),
     )  # fmt: skip
     exact = next((r for r in readings if r.name == "whole"), None)
     right = lambda r: (" ✓" if r.label == hidden else " ✗") if hidden else ""  # noqa: E731
     rows = "".join(
-        f"<tr><td>{figures.reading_name(r.name)}</td><td>{html.escape(figures.named(r.label))}<span>{right(r)}</span></td>"
+        f"<tr><th>{figures.reading_name(r.name)}<small>{tr(f'{r.tokens:,} 词元', f'{r.tokens:,} tokens')}</small></th>"
+        f"<td>{html.escape(figures.named(r.label))}<span>{right(r)}</span></td>"
         f"<td>{r.confidence:.1%}</td><td>{distance(r, exact):.1%}</td><td>{r.seconds:.2f}</td>"
-        f"<td>{r.peak_mb:,.0f}</td><td>{r.tokens:,}</td></tr>".replace("nan%", "–")
+        f"<td>{r.peak_mb:,.0f}</td></tr>".replace("nan%", "–")
         for r in readings
     )
     head = "".join(f"<th>{name}</th>" for name in heads)
-    return f'<div class="kx-scroll"><table class="kx-table kx-columns"><tr>{head}</tr>{rows}</table></div>'
+    return f'<div class="kx-scroll"><table class="kx-table kx-columns kx-brief"><tr>{head}</tr>{rows}</table></div>'
 
 
 def distance(reading: Reading, exact: Reading | None) -> float:
